@@ -1,0 +1,309 @@
+"""Every error of the package, in one tree.
+
+```
+VtigerError                      anything this package raises on purpose
+├── ConfigurationError           the client was set up wrongly; no call was spent
+├── InvalidArgumentError         an argument cannot be sent; no call was spent (also a ValueError)
+├── TransportError               no usable answer came back
+│   ├── ConnectError             the request never left: sending it again is safe
+│   ├── RequestTimeoutError      no answer in time
+│   └── InvalidResponseError     an answer that is not Vtiger's JSON
+├── OutcomeUnknownError          a write was sent, and nobody knows whether it happened
+├── ApiError                     Vtiger answered, and said no
+│   ├── AuthenticationError      wrong user name or access key, or a lost session
+│   ├── AccessDeniedError        no permission - or a typo, or no such record
+│   ├── RecordNotFoundError      no such user, file or picklist value
+│   ├── InvalidIdError           not a record id of that module (also raised before sending)
+│   ├── InvalidReferenceError    a reference field points to a record of the wrong module
+│   ├── QuerySyntaxError         not VTQL (also raised before sending, with line and column)
+│   ├── MandatoryFieldError      a mandatory field is empty; see .field
+│   ├── DuplicateRecordError     a unique value exists already
+│   ├── LeadAlreadyConvertedError
+│   ├── UnsupportedOperationError
+│   └── ServerError              the server failed (5xx, or an internal error it admits)
+├── RateLimitError               the server answered 429, and waiting would take too long
+└── QuotaExhaustedError          the next free call is further away than the caller will wait
+```
+
+Each error carries `operation`, `module`, `record_id`, `status`, `code`, `message`, `call_id` and
+`attempts` (the failures that came before it in the same call). Errors pickle, and print on one
+line.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, ClassVar
+
+__all__ = [
+    "AccessDeniedError",
+    "ApiError",
+    "AuthenticationError",
+    "ConfigurationError",
+    "ConnectError",
+    "DuplicateRecordError",
+    "InvalidArgumentError",
+    "InvalidIdError",
+    "InvalidReferenceError",
+    "InvalidResponseError",
+    "LeadAlreadyConvertedError",
+    "MandatoryFieldError",
+    "OutcomeUnknownError",
+    "QuerySyntaxError",
+    "QuotaExhaustedError",
+    "RateLimitError",
+    "RecordNotFoundError",
+    "RequestTimeoutError",
+    "ServerError",
+    "TransportError",
+    "UnsupportedOperationError",
+    "VtigerError",
+]
+
+
+def _rebuild(cls: type[VtigerError], state: dict[str, Any]) -> VtigerError:
+    error = cls.__new__(cls)
+    error.args = (state["message"],)
+    error.__dict__.update(state)
+    return error
+
+
+class VtigerError(Exception):
+    """The root of every error this package raises on purpose.
+
+    Attributes:
+        message: What went wrong, in Vtiger's words where Vtiger said something.
+        operation: The operation of the call (`"create"`), if there was one.
+        module: The module it was about (`"Contacts"`), if known.
+        record_id: The record it was about (`"4x12"`), if known.
+        status: The HTTP status, if an answer came.
+        code: Vtiger's error code; the integer 0 stands for duplicates, as on the wire.
+        call_id: The identifier of the call, as it also stands in the log.
+        attempts: The failures of the earlier attempts of the same call, oldest first.
+    """
+
+    hint: ClassVar[str] = ""
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        operation: str | None = None,
+        module: str | None = None,
+        record_id: str | None = None,
+        status: int | None = None,
+        code: str | int | None = None,
+        call_id: str | None = None,
+        attempts: tuple[VtigerError, ...] = (),
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.operation = operation
+        self.module = module
+        self.record_id = record_id
+        self.status = status
+        self.code = code
+        self.call_id = call_id
+        self.attempts = attempts
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (type(self), self.__dict__)
+
+    def __str__(self) -> str:
+        subject = " ".join(s for s in (self.operation, self.module, self.record_id) if s)
+        message = " ".join(self.message.split())
+        if self.code is not None and str(self.code) not in message:
+            message = f"{self.code}: {message}" if message else str(self.code)
+        facts: list[str] = []
+        if self.status is not None:
+            facts.append(f"HTTP {self.status}")
+        if self.attempts:
+            facts.append(f"attempt {len(self.attempts) + 1}")
+        if self.call_id:
+            facts.append(f"call {self.call_id}")
+        text = f"{subject}: {message}" if subject else message
+        if facts:
+            text = f"{text} ({', '.join(facts)})"
+        return f"{text}. {self.hint}" if self.hint else text
+
+
+class ConfigurationError(VtigerError):
+    """The client was set up wrongly: URL, credentials, edition, options, or a second event loop."""
+
+
+class InvalidArgumentError(VtigerError, ValueError):
+    """An argument cannot be sent to Vtiger; found before a call was spent."""
+
+
+class TransportError(VtigerError):
+    """No usable answer came back.
+
+    Attributes:
+        sent: Whether the server may have seen the request: `False` only where that is proven.
+    """
+
+    def __init__(self, message: str = "", *, sent: bool = True, **context: Any) -> None:
+        super().__init__(message, **context)
+        self.sent = sent
+
+
+class ConnectError(TransportError):
+    """The request never left (refused, DNS, TLS, pool): sending it again is safe."""
+
+    def __init__(self, message: str = "", *, sent: bool = False, **context: Any) -> None:
+        super().__init__(message, sent=sent, **context)
+
+
+class RequestTimeoutError(TransportError):
+    """No answer came within `timeout`."""
+
+
+class InvalidResponseError(TransportError):
+    """An answer came that is not Vtiger's JSON: an HTML page, an empty or a cut body."""
+
+
+class OutcomeUnknownError(VtigerError):
+    """A write was sent, and its reply was lost: it may or may not have happened.
+
+    The cause (`__cause__`, also the last of `attempts`) says how the reply was lost. Look the
+    record up by a value that only it has before you send the write again.
+    """
+
+    hint = "It may have happened: look the record up before sending it again"
+
+
+class ApiError(VtigerError):
+    """Vtiger answered, and said no."""
+
+
+class AuthenticationError(ApiError):
+    """Wrong user name or access key, an inactive user, or a lost session."""
+
+    hint = "Check the user name and the access key (under My Preferences; not the password)"
+
+
+class AccessDeniedError(ApiError):
+    """No permission - or a misspelt module or field, or a record that does not exist.
+
+    Vtiger gives this one code for all of them (measured on Vtiger 8.4).
+    """
+
+    hint = (
+        "Vtiger says this also for a misspelt module or field, a field hidden from this user, "
+        "and a record that is missing or deleted"
+    )
+
+
+class RecordNotFoundError(ApiError):
+    """No such user, file or picklist value."""
+
+
+class InvalidIdError(ApiError, ValueError):
+    """Not a record id (`4x12`), or the id of another module."""
+
+
+class InvalidReferenceError(ApiError):
+    """A reference field points to a record of a module that it does not refer to."""
+
+
+class QuerySyntaxError(ApiError, ValueError):
+    """The text is not VTQL.
+
+    Attributes:
+        line: The line of the fault, from 1; None where only the server complained.
+        column: The column of the fault, from 1; None where only the server complained.
+        source: The text that was refused, if known.
+    """
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        line: int | None = None,
+        column: int | None = None,
+        source: str | None = None,
+        **context: Any,
+    ) -> None:
+        super().__init__(message, **context)
+        self.line = line
+        self.column = column
+        self.source = source
+        if self.snippet:
+            self.add_note(self.snippet)
+
+    @property
+    def snippet(self) -> str:
+        """The faulty line with a caret under the fault, on two lines; empty where unknown."""
+        if self.source is None or self.line is None or self.column is None:
+            return ""
+        lines = self.source.splitlines() or [""]
+        text = lines[min(self.line, len(lines)) - 1].replace("\t", " ")
+        return f"{text}\n{' ' * (self.column - 1)}^"
+
+
+class MandatoryFieldError(ApiError):
+    """A mandatory field has no value; Vtiger names one at a time.
+
+    Attributes:
+        field: The field that Vtiger named, or None.
+    """
+
+    def __init__(self, message: str = "", *, field: str | None = None, **context: Any) -> None:
+        super().__init__(message, **context)
+        self.field = field
+
+
+class DuplicateRecordError(ApiError):
+    """A record with the same unique value exists already (error code 0 on the wire)."""
+
+
+class LeadAlreadyConvertedError(ApiError):
+    """The lead was converted before."""
+
+
+class UnsupportedOperationError(ApiError):
+    """The instance does not know this operation, or not for this module."""
+
+
+class ServerError(ApiError):
+    """The server failed: a 5xx answer, or an internal error that it admits with JSON."""
+
+    hint = "With HTTP 400 it is mostly the request: a bad literal in a query, text in a date"
+
+
+class RateLimitError(VtigerError):
+    """The server answered 429, and the wait it asks for is longer than the caller's `max_wait`.
+
+    Attributes:
+        retry_after: Seconds until the next call has a chance, or None.
+    """
+
+    def __init__(
+        self, message: str = "", *, retry_after: float | None = None, **context: Any
+    ) -> None:
+        super().__init__(message, **context)
+        self.retry_after = retry_after
+
+
+class QuotaExhaustedError(VtigerError):
+    """The next free call is further away than the caller is ready to wait; nothing was sent.
+
+    Attributes:
+        window: The window that binds: `"minute"`, `"hour"`, `"day"`, or `"in_flight"`.
+        resets_at: When the call could be made (aware UTC), ready for an HTTP Retry-After.
+        wait: Seconds from the refusal until then.
+    """
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        window: str = "minute",
+        resets_at: datetime | None = None,
+        wait: float = 0.0,
+        **context: Any,
+    ) -> None:
+        super().__init__(message, **context)
+        self.window = window
+        self.resets_at = resets_at
+        self.wait = wait

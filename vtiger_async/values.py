@@ -1,0 +1,74 @@
+"""Python values as Vtiger stores them: one text form for each scalar.
+
+Source of the forms: behaviour measured on Vtiger 8.4 (booleans "1"/"0", dates as YYYY-MM-DD,
+datetimes as YYYY-MM-DD HH:MM:SS in UTC, decimals with a point and without grouping).
+"""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
+
+from vtiger_async.errors import InvalidArgumentError
+
+__all__ = ["scalar_text"]
+
+
+def scalar_text(value: object, where: str) -> str:
+    """Return the text that Vtiger stores for one scalar.
+
+    Args:
+        value: A str, bool, int, float, Decimal, date, time, or a datetime with a zone.
+        where: What the value is for, for the error message (`"Contacts.birthday"`).
+
+    Raises:
+        InvalidArgumentError: The value has no such form: another type, a datetime without a zone,
+            a number that is not finite, or text with a lone surrogate.
+    """
+    if isinstance(value, str):
+        return _checked_text(value, where)
+    if isinstance(value, bool):
+        return "1" if value else "0"
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, float | Decimal):
+        return _number_text(value, where)
+    if isinstance(value, datetime):
+        return _datetime_text(value, where)
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, time):
+        return value.strftime("%H:%M:%S")
+    raise InvalidArgumentError(
+        f"{where}: a {type(value).__name__} cannot be stored: give text, a number, a bool, a date, "
+        "a time, or a datetime with a zone"
+    )
+
+
+def _checked_text(value: str, where: str) -> str:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise InvalidArgumentError(
+            f"{where}: the text holds a lone surrogate, which UTF-8 cannot carry: decode the "
+            "input with its real encoding first"
+        ) from None
+    # A plain str, so that a subclass with its own rules (an enum, a RecordId) ends here.
+    return str.__str__(value)
+
+
+def _number_text(value: float | Decimal, where: str) -> str:
+    if not math.isfinite(value):
+        raise InvalidArgumentError(f"{where}: {value} is not a number that Vtiger can store")
+    # Never an exponent: "1E+2" would be stored as 1.
+    return format(Decimal(repr(value)) if isinstance(value, float) else value, "f")
+
+
+def _datetime_text(value: datetime, where: str) -> str:
+    if value.utcoffset() is None:
+        raise InvalidArgumentError(
+            f"{where}: the datetime {value.isoformat()} has no zone: Vtiger stores UTC, so say "
+            "which time is meant, as in datetime(2026, 1, 31, 9, 0, tzinfo=UTC)"
+        )
+    return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")

@@ -1,0 +1,1 @@
+"""Everything odd about the wire: operations, parameters, envelopes. Pure, no I/O."""
