@@ -1,1 +1,120 @@
-"""The asyncio client SDK for the Vtiger CRM REST API."""
+"""The asyncio client SDK for the Vtiger CRM REST API.
+
+```python
+from vtiger_async import F, VtigerClient, select
+
+async with VtigerClient(url, username, access_key, edition="one-professional", users=5) as crm:
+    async for contact in crm.query(select("Contacts").where(F.lastname.startswith("Sm"))):
+        print(contact.id, contact["lastname"])
+```
+"""
+
+from vtiger_async.client.client import VtigerClient
+from vtiger_async.client.core import Quota
+from vtiger_async.client.query import Query
+from vtiger_async.client.related import RelatedRecords
+from vtiger_async.client.sync import Change, Sync
+from vtiger_async.clock import Clock, ScaledClock, SystemClock
+from vtiger_async.editions import EDITIONS, Edition, Limits
+from vtiger_async.errors import (
+    AccessDeniedError,
+    ApiError,
+    AuthenticationError,
+    ConfigurationError,
+    ConnectError,
+    DuplicateRecordError,
+    InvalidArgumentError,
+    InvalidIdError,
+    InvalidReferenceError,
+    InvalidResponseError,
+    LeadAlreadyConvertedError,
+    MandatoryFieldError,
+    OutcomeUnknownError,
+    QuerySyntaxError,
+    QuotaExhaustedError,
+    RateLimitError,
+    RecordNotFoundError,
+    RequestTimeoutError,
+    ServerError,
+    TransportError,
+    UnsupportedOperationError,
+    VtigerError,
+)
+from vtiger_async.models.metadata import (
+    AccountNode,
+    EditionLimit,
+    Field,
+    FieldType,
+    Module,
+    ModuleInfo,
+    PicklistDependency,
+    PicklistValue,
+    RelatedTypes,
+    Relation,
+)
+from vtiger_async.models.records import File, LookupHit, Record, User
+from vtiger_async.quota.ledger import WindowUse
+from vtiger_async.retry import RetryPolicy
+from vtiger_async.types import RecordId, ServiceName
+from vtiger_async.vtql import F, Select, parse, select
+
+__version__ = "0.1.0"
+__all__ = [
+    "EDITIONS",
+    "AccessDeniedError",
+    "AccountNode",
+    "ApiError",
+    "AuthenticationError",
+    "Change",
+    "Clock",
+    "ConfigurationError",
+    "ConnectError",
+    "DuplicateRecordError",
+    "Edition",
+    "EditionLimit",
+    "F",
+    "Field",
+    "FieldType",
+    "File",
+    "InvalidArgumentError",
+    "InvalidIdError",
+    "InvalidReferenceError",
+    "InvalidResponseError",
+    "LeadAlreadyConvertedError",
+    "Limits",
+    "LookupHit",
+    "MandatoryFieldError",
+    "Module",
+    "ModuleInfo",
+    "OutcomeUnknownError",
+    "PicklistDependency",
+    "PicklistValue",
+    "Query",
+    "QuerySyntaxError",
+    "Quota",
+    "QuotaExhaustedError",
+    "RateLimitError",
+    "Record",
+    "RecordId",
+    "RecordNotFoundError",
+    "RelatedRecords",
+    "RelatedTypes",
+    "Relation",
+    "RequestTimeoutError",
+    "RetryPolicy",
+    "ScaledClock",
+    "Select",
+    "ServerError",
+    "ServiceName",
+    "Sync",
+    "SystemClock",
+    "TransportError",
+    "UnsupportedOperationError",
+    "User",
+    "VtigerClient",
+    "VtigerError",
+    "WindowUse",
+    "__version__",
+    "parse",
+    "select",
+]

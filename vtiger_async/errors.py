@@ -266,9 +266,24 @@ class UnsupportedOperationError(ApiError):
 
 
 class ServerError(ApiError):
-    """The server failed: a 5xx answer, or an internal error that it admits with JSON."""
+    """The server failed: a 5xx answer, or an internal error that it admits with JSON.
 
-    hint = "With HTTP 400 it is mostly the request: a bad literal in a query, text in a date"
+    Attributes:
+        retry_after: Seconds the server asked to wait (503 with Retry-After), or None.
+    """
+
+    def __init__(
+        self, message: str = "", *, retry_after: float | None = None, **context: Any
+    ) -> None:
+        super().__init__(message, **context)
+        self.retry_after = retry_after
+
+    @property
+    def hint(self) -> str:  # type: ignore[override]  # a class attribute elsewhere, by status here
+        """What to do about it."""
+        if self.status == 400:
+            return "With HTTP 400 it is mostly the request: a bad literal, or text in a date field"
+        return ""
 
 
 class RateLimitError(VtigerError):

@@ -1,0 +1,132 @@
+"""The project's checks: `nox` runs the everyday ones, `nox -l` lists them all."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import nox
+from packaging.requirements import Requirement
+
+nox.needs_version = ">=2025.2.9"
+nox.options.default_venv_backend = "venv"
+nox.options.sessions = ["lint", "types", "tests", "docs"]
+nox.options.error_on_missing_interpreters = False
+
+PYPROJECT = nox.project.load_toml("pyproject.toml")
+ROOT = Path(__file__).parent
+
+
+def group(name: str) -> tuple[str, ...]:
+    """Return the requirements of one dependency group; needs no new pip, unlike `--group`."""
+    return nox.project.dependency_groups(PYPROJECT, name)
+
+
+def lowest_versions() -> list[str]:
+    """Return `name==lowest` for every runtime dependency, read from its `>=` in pyproject."""
+    project = PYPROJECT["project"]
+    declared = [*project["dependencies"]]
+    for requirements in project["optional-dependencies"].values():
+        declared += requirements
+    pins: list[str] = []
+    for text in declared:
+        requirement = Requirement(text)
+        if requirement.name == project["name"]:
+            continue  # the extra `all` names the other extras
+        lowest = [s.version for s in requirement.specifier if s.operator == ">="]
+        if len(lowest) != 1:
+            msg = f"{text}: a runtime dependency states one lowest version"
+            raise ValueError(msg)
+        pins.append(f"{requirement.name}=={lowest[0]}")
+    return sorted(set(pins))
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style, format, and what ruff finds suspicious."""
+    session.install(*group("lint"))
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Check the types: pyright strict, and mypy strict."""
+    session.install("-e", ".[all]", *group("types"))
+    session.run("pyright")
+    session.run("mypy")
+
+
+@nox.session(python=nox.project.python_versions(PYPROJECT))
+def tests(session: nox.Session) -> None:
+    """Run all tests, and fail under 95 % of branch coverage."""
+    session.install("-e", ".[all]", *group("test"))
+    session.run("coverage", "erase")
+    session.run("coverage", "run", "-m", "pytest", *session.posargs)
+    session.run("coverage", "combine")
+    session.run("coverage", "report")
+
+
+@nox.session
+def min_deps(session: nox.Session) -> None:
+    """Run all tests on the lowest version of every runtime dependency."""
+    constraints = Path(session.create_tmp()) / "lowest.txt"
+    constraints.write_text("\n".join(lowest_versions()) + "\n", encoding="utf-8")
+    session.install("-e", ".[all]", *group("test"), "-c", str(constraints))
+    session.run("python", "-m", "pip", "list", "--not-required")
+    session.run("python", "-m", "pytest", "-q", *session.posargs)
+
+
+@nox.session
+def newest_deps(session: nox.Session) -> None:
+    """Run all tests on the newest version of everything, transitive dependencies included."""
+    session.install("-U", "--upgrade-strategy", "eager", "-e", ".[all]", *group("test"))
+    session.run("python", "-m", "pytest", "-q", *session.posargs)
+
+
+@nox.session
+def no_extras(session: nox.Session) -> None:
+    """Install the core alone: it works, and what needs an extra says which one."""
+    session.install(".")
+    session.chdir(session.create_tmp())
+    session.run("python", "-c", "import vtiger_async; print(vtiger_async.__name__, 'imports')")
+    session.run("python", str(ROOT / "tests/project/without_extras.py"))
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the documentation; a warning is an error."""
+    session.install("-e", ".[all]", *group("docs"))
+    session.run("mkdocs", "build", "--strict", "--site-dir", "site", *session.posargs)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Measure what the client costs beside bare httpx."""
+    session.install(".[all]")
+    session.run("python", "benchmarks/overhead.py", *session.posargs)
+
+
+@nox.session
+def wheel(session: nox.Session) -> None:
+    """Build sdist and wheel, install the wheel into a fresh environment, and look at it there."""
+    session.install("build")
+    work = Path(session.create_tmp()).resolve()
+    dist, fresh = work / "dist", work / "venv"
+    for old in dist.glob("*"):
+        old.unlink()
+    session.run("python", "-m", "build", "--outdir", str(dist))
+    (built,) = dist.glob("*.whl")
+    session.run("python", "-m", "venv", "--clear", str(fresh))
+    python = str(fresh / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python"))
+    session.chdir(work)
+    session.run(python, "-m", "pip", "install", "-q", f"{built}[all]", external=True)
+    check = (
+        "import importlib.metadata, importlib.resources, vtiger_async, vtiger_async.sandbox;"
+        "assert importlib.resources.files(vtiger_async).joinpath('py.typed').is_file();"
+        "version = importlib.metadata.version('vtiger-async');"
+        f"assert version == {PYPROJECT['project']['version']!r}, version;"
+        "print(vtiger_async.__file__, version)"
+    )
+    session.run(python, "-W", "error", "-c", check, external=True)
+    session.run(python, "-m", "vtiger_async", "--help", external=True, silent=True)

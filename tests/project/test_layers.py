@@ -1,0 +1,48 @@
+"""The import graph: layers, and no circles."""
+
+from __future__ import annotations
+
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import grimp
+import pytest
+from importlinter.cli import lint_imports
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_imports_keep_to_the_contracts(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every import is allowed by the contracts in pyproject.toml."""
+    monkeypatch.chdir(ROOT)
+    code = lint_imports(config_filename="pyproject.toml", no_cache=True, no_logo=True)
+    assert code == 0, capsys.readouterr().out
+
+
+def test_no_module_imports_itself_in_a_circle() -> None:
+    """Not even a package's `__init__` and its own modules import each other both ways."""
+    graph = grimp.build_graph("vtiger_async", cache_dir=None)
+    imports = {name: graph.find_modules_directly_imported_by(name) for name in graph.modules}
+    # Sandbox.client() imports the public package while it runs, which no import waits for.
+    for name in imports:
+        if name.startswith("vtiger_async.sandbox"):
+            imports[name].discard("vtiger_async")
+    try:
+        TopologicalSorter(imports).prepare()
+    except CycleError as error:
+        pytest.fail(" <- ".join(error.args[1]))
+
+
+def test_one_file_of_the_client_imports_the_http_library() -> None:
+    """Outside the sandbox and the command line, only transport/http.py imports httpx."""
+    graph = grimp.build_graph("vtiger_async", cache_dir=None, include_external_packages=True)
+    importers = {
+        name
+        for library in ("httpx", "httpcore")
+        if library in graph.modules
+        for name in graph.find_modules_that_directly_import(library)
+        if not name.startswith(("vtiger_async.sandbox", "vtiger_async.cli"))
+    }
+    assert importers == {"vtiger_async.transport.http"}

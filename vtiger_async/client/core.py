@@ -1,0 +1,237 @@
+"""What a client and all its views share, and the one way from a method to the pipeline."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, TypeVar, cast
+
+import anyio
+import anyio.lowlevel
+from attrs import define, field, frozen
+
+from vtiger_async.config import API_PATH
+from vtiger_async.errors import (
+    ConfigurationError,
+    InvalidArgumentError,
+    InvalidResponseError,
+    VtigerError,
+)
+from vtiger_async.models.metadata import Module
+from vtiger_async.models.records import Record
+from vtiger_async.quota.ledger import WindowUse
+from vtiger_async.transport.http import Outgoing
+from vtiger_async.transport.pipeline import Call, CallOptions, Pipeline
+from vtiger_async.vtql import Select
+from vtiger_async.wire.encode import FilePart, encode_parameters, form_text
+from vtiger_async.wire.operations import OPERATIONS, Repeat
+
+__all__ = ["Core", "Operations", "Quota", "check_text", "read_as", "records_of"]
+
+T = TypeVar("T")
+_LOOP: anyio.lowlevel.RunVar[object] = anyio.lowlevel.RunVar("vtiger_async_loop")
+
+
+@frozen
+class Quota:
+    """The quota at one moment, as this client knows it; asking costs no call.
+
+    Attributes:
+        minute: The minute's window.
+        hour: The hour's window; no header shows it.
+        day: The day's window.
+        in_flight: Calls under way.
+        waiting: Calls that wait for a slot or for quota.
+        at: When the snapshot was taken (aware UTC).
+    """
+
+    minute: WindowUse
+    hour: WindowUse
+    day: WindowUse
+    in_flight: int
+    waiting: int
+    at: datetime
+
+
+@define(eq=False)
+class Core:
+    """The shared part: pipeline, addresses, metadata, and the event loop it lives on.
+
+    Attributes:
+        base: The instance's base URL.
+        pipeline: Makes the calls.
+        metadata_ttl: Seconds that a description is kept.
+        prefixes: Module names by id prefix, as far as descriptions told.
+        tag_delete: The name under which this server deletes tags (two are seen).
+    """
+
+    base: str
+    pipeline: Pipeline
+    metadata_ttl: float
+    prefixes: dict[str, str] = field(factory=dict[str, str])
+    tag_delete: str = "tag_delete"
+    _modules: dict[str, tuple[float, Module]] = field(factory=dict[str, "tuple[float, Module]"])
+    _locks: dict[str, anyio.Lock] = field(factory=dict[str, anyio.Lock])
+    _loop: object = None
+    _closed: bool = False
+
+    def check_usable(self) -> None:
+        """Refuse a closed client, and one that lives on another event loop."""
+        try:
+            loop = _LOOP.get()
+        except LookupError:
+            loop = object()
+            _LOOP.set(loop)
+        if self._closed:
+            raise ConfigurationError("this client is closed: make another one")
+        if self._loop is None:
+            self._loop = loop
+        elif self._loop is not loop:
+            raise ConfigurationError(
+                "this client was first used on another event loop, where its connections live: "
+                "make one client per event loop (one per asyncio.run)"
+            )
+
+    def url_of(self, operation: str) -> str:
+        """Return the address of an operation, or of a path below the instance."""
+        if operation.startswith("/"):
+            return self.base + operation
+        return f"{self.base}{API_PATH}/{operation}"
+
+    def module_of(self, record_id: str) -> str | None:
+        """Return the module a record's id belongs to, where a description has told."""
+        return self.prefixes.get(record_id.partition("x")[0])
+
+    def cached(self, module: str) -> Module | None:
+        """Return the description that is kept and fresh, or None."""
+        entry = self._modules.get(module)
+        if entry is None or self.pipeline.admission.now() >= entry[0]:
+            return None
+        return entry[1]
+
+    def lock_for(self, module: str) -> anyio.Lock:
+        """Return the lock under which one caller at a time asks for a description."""
+        return self._locks.setdefault(module, anyio.Lock())
+
+    def keep(self, name: str, module: Module) -> None:
+        """Keep a description for `metadata_ttl` seconds."""
+        self._modules[name] = (self.pipeline.admission.now() + self.metadata_ttl, module)
+        if module.id_prefix:
+            self.prefixes[module.id_prefix] = module.name
+
+    def forget(self, module: str) -> None:
+        """Drop a description that a change has made stale."""
+        self._modules.pop(module, None)
+
+    def quota(self) -> Quota:
+        """Return the quota as it stands."""
+        admission = self.pipeline.admission
+        ledger = admission.ledger
+        try:
+            now = admission.now()
+        except Exception:  # noqa: BLE001 - outside an event loop there is no loop time; wall time does
+            now = time.time()
+        minute, hour, day = ledger.uses(now)
+        at = datetime.fromtimestamp(now, UTC)
+        return Quota(minute, hour, day, ledger.in_flight, admission.waiting, at)
+
+    async def aclose(self) -> None:
+        """Close the connections; the client cannot be used afterwards."""
+        if not self._closed:
+            self._closed = True
+            await self.pipeline.http.aclose()
+
+
+class Operations:
+    """The base of the client: how a method becomes a call."""
+
+    _core: Core
+    _options: CallOptions
+
+    async def _run(
+        self,
+        name: str,
+        values: Mapping[str, Any],
+        *,
+        module: str | None = None,
+        record_id: str | None = None,
+        files: Sequence[FilePart] = (),
+        alias: str | None = None,
+    ) -> Any:
+        """Make one operation of the table and return its `result`.
+
+        Args:
+            name: The operation's name in the table.
+            values: Its parameters by their names on the wire.
+            module: The module, for errors.
+            record_id: The record, for errors.
+            files: Files that go with it.
+            alias: The name that this server has for it, if another.
+        """
+        self._core.check_usable()
+        operation = OPERATIONS[name]
+        pairs = encode_parameters(operation, values)
+        url = self._core.url_of(alias or name)
+        if files:
+            request = Outgoing("POST", url, files=tuple(files), fields=dict(pairs))
+        elif operation.verb == "POST":
+            request = Outgoing("POST", url, form_text(pairs).encode("ascii"))
+        else:
+            request = Outgoing("GET", f"{url}?{form_text(pairs)}" if pairs else url)
+        call = Call(request, name, operation.repeat, module, record_id)
+        return await self._core.pipeline.run(call, self._options)
+
+    async def _raw(self, verb: str, operation: str, pairs: list[tuple[str, str]]) -> Any:
+        """Make a call that is not in the table."""
+        self._core.check_usable()
+        known = OPERATIONS.get(operation)
+        repeat = known.repeat if known else (Repeat.SAFE if verb == "GET" else Repeat.NEVER)
+        url = self._core.url_of(operation)
+        if verb == "GET":
+            request = Outgoing("GET", f"{url}?{form_text(pairs)}" if pairs else url)
+        else:
+            request = Outgoing("POST", url, form_text(pairs).encode("ascii"))
+        call = Call(request, operation, repeat, lenient=operation.startswith("/"))
+        return await self._core.pipeline.run(call, self._options)
+
+    async def _rows(self, statement: Select) -> list[Record]:
+        """Make one query and return the records of its page."""
+        result = await self._run("query", {"query": str(statement)}, module=statement.module)
+        return read_as("query", records_of, result, statement.module)
+
+
+def read_as(operation: str, read: Callable[..., T], *args: Any) -> T:
+    """Return what `read` makes of a result; an error that it raises gets the operation's name."""
+    try:
+        return read(*args)
+    except VtigerError as error:
+        error.operation = operation
+        raise
+
+
+def records_of(result: Any, module: str | None) -> list[Record]:
+    """Return the records of a list result; PHP sends a list with gaps as a map.
+
+    Raises:
+        InvalidResponseError: It is no list of records.
+    """
+    if isinstance(result, dict):
+        result = list(cast("dict[str, Any]", result).values())
+    if result is not None and not isinstance(result, list):
+        raise InvalidResponseError(
+            f"a list of records was expected, and the server sent {type(result).__name__}",
+            module=module,
+        )
+    return [Record.of(item, module) for item in cast("list[Any]", result or [])]
+
+
+def check_text(value: str, name: str, operation: str) -> str:
+    """Return the text if it is not empty.
+
+    Raises:
+        InvalidArgumentError: It is empty; it is named.
+    """
+    if not value.strip():
+        raise InvalidArgumentError(f"{name} must not be empty", operation=operation)
+    return value

@@ -1,0 +1,172 @@
+"""The operations on what an instance says of itself: modules, picklists, limits, hierarchies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+from vtiger_async.client.core import Operations, check_text, read_as
+from vtiger_async.errors import InvalidArgumentError
+from vtiger_async.models import structuring
+from vtiger_async.models.metadata import (
+    AccountNode,
+    EditionLimit,
+    Module,
+    ModuleInfo,
+    PicklistDependency,
+    RelatedTypes,
+)
+from vtiger_async.types import RecordId, ServiceName
+from vtiger_async.wire.encode import checked_module
+
+__all__ = ["MetadataOperations"]
+
+
+class MetadataOperations(Operations):
+    """The part of the client that deals with metadata."""
+
+    async def list_types(self, field_types: Sequence[str] = ()) -> list[ModuleInfo]:
+        """Return the modules that this user may see.
+
+        Source: manual, "ListTypes".
+
+        Args:
+            field_types: Only modules that have a field of one of these types (`"email"`).
+        """
+        if isinstance(field_types, str):
+            raise InvalidArgumentError("field_types is a list of types", operation="listtypes")
+        result = await self._run("listtypes", {"fieldTypeList": list(field_types) or None})
+        return read_as("listtypes", structuring.module_infos, result)
+
+    async def describe(self, module: str, *, refresh: bool = False) -> Module:
+        """Return a module's metadata: its fields, and what this user may do.
+
+        Descriptions are kept for `metadata_ttl` seconds; callers that ask at once share one call.
+
+        Source: manual, "Describe".
+
+        Args:
+            module: The module's name.
+            refresh: Ask the server even if a description is kept.
+
+        Raises:
+            AccessDeniedError: No such module, or not for this user.
+        """
+        checked_module(module)
+        self._core.check_usable()
+        known = None if refresh else self._core.cached(module)
+        if known is not None:
+            return known
+        async with self._core.lock_for(module):
+            known = None if refresh else self._core.cached(module)
+            if known is not None:
+                return known
+            result = await self._run("describe", {"elementType": module}, module=module)
+            described = read_as("describe", structuring.module_of, result)
+            self._core.keep(module, described)
+            return described
+
+    async def related_types(self, module: str) -> RelatedTypes:
+        """Return the relations of a module: their labels go into `retrieve_related`.
+
+        Source: manual, "Related Types".
+        """
+        values = {"elementType": checked_module(module)}
+        result = await self._run("relatedtypes", values, module=module)
+        return read_as("relatedtypes", structuring.related_types, result, module)
+
+    async def picklist_dependency(
+        self, module: str, source_field: str, target_field: str
+    ) -> PicklistDependency:
+        """Return which values of one picklist go with which of another.
+
+        Source: manual, "Picklist Dependency".
+        """
+        values = {
+            "module": checked_module(module),
+            "sourcefield": check_text(source_field, "source_field", "picklist_dependency"),
+            "targetfield": check_text(target_field, "target_field", "picklist_dependency"),
+        }
+        result = await self._run("picklist_dependency", values, module=module)
+        return read_as("picklist_dependency", structuring.picklist_dependency, result)
+
+    async def add_picklist(self, module: str, field: str, values: Sequence[str]) -> tuple[int, ...]:
+        """Add values to a picklist, and return their numbers. Administrators only.
+
+        Not for global picklists.
+
+        Source: manual of 2025, "Add Picklist".
+        """
+        element = {"fieldname": field, "values": _value_list(values, "values", "add_picklist")}
+        result = await self._edit("add_picklist", module, field, element)
+        ids = cast("dict[str, Any]", result).values() if isinstance(result, dict) else ()
+        return tuple(int(str(number)) for number in ids if str(number).isdigit())
+
+    async def edit_picklist(self, module: str, field: str, current: str, new: str) -> None:
+        """Rename a value of a picklist. Administrators only; not for global picklists.
+
+        Source: manual of 2025, "Edit Picklist".
+        """
+        element = {
+            "fieldname": field,
+            "current_value": check_text(current, "current", "edit_picklist"),
+            "new_value": check_text(new, "new", "edit_picklist"),
+        }
+        await self._edit("edit_picklist", module, field, element)
+
+    async def delete_picklist(
+        self, module: str, field: str, values: Sequence[str], replace_with: str
+    ) -> None:
+        """Delete values of a picklist; records that have one get `replace_with`.
+
+        Administrators only; not for global picklists.
+
+        Source: manual of 2025, "Delete Picklist".
+        """
+        element = {
+            "fieldname": field,
+            "delete_values": _value_list(values, "values", "delete_picklist"),
+            "replace_with": check_text(replace_with, "replace_with", "delete_picklist"),
+        }
+        await self._edit("delete_picklist", module, field, element)
+
+    async def _edit(
+        self, operation: str, module: str, field: str, element: Mapping[str, Any]
+    ) -> Any:
+        checked_module(module)
+        check_text(field, "field", operation)
+        values = {"elementType": module, "element": element}
+        result = await self._run(operation, values, module=module)
+        self._core.forget(module)
+        return result
+
+    async def edition_limits(self, service: ServiceName | str) -> EditionLimit:
+        """Return one limit of the instance's edition.
+
+        Source: manual of 2025, "Vtiger CRM Edition Limits API".
+
+        Args:
+            service: A ServiceName, or any other name that the instance knows.
+        """
+        values = {"serviceName": check_text(str(service), "service", "editionLimits")}
+        result = await self._run("editionLimits", values)
+        return structuring.edition_limit(result, service)
+
+    async def get_account_hierarchy(self, record_id: str) -> list[AccountNode]:
+        """Return the organisations above and below one, the topmost first.
+
+        Source: manual, "Get Account Hierarchy".
+        """
+        rid = RecordId(record_id)
+        result = await self._run(
+            "get_account_hierarchy", {"id": rid}, module="Accounts", record_id=rid
+        )
+        return read_as("get_account_hierarchy", structuring.account_nodes, result)
+
+
+def _value_list(values: Sequence[str], name: str, operation: str) -> list[str]:
+    if isinstance(values, str) or not values or not all(value.strip() for value in values):
+        raise InvalidArgumentError(
+            f"{name} is a list of at least one value, none of them empty", operation=operation
+        )
+    return list(values)

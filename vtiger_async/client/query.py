@@ -1,0 +1,216 @@
+"""Query: the records of a statement, as an object to iterate over."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any
+
+import anyio
+from attrs import evolve
+
+from vtiger_async.client.paging import FetchPage, Position, Reader
+from vtiger_async.clock import Clock
+from vtiger_async.errors import InvalidArgumentError, VtigerError
+from vtiger_async.models.records import Record
+from vtiger_async.vtql import Select
+
+__all__ = ["Pages", "Query"]
+
+
+class Pages(AsyncIterator[list[Record]]):
+    """The pages of a query, each a list of records that were not given before.
+
+    No page is empty. A page holds at most 100 records; one call is spent for each, and one more
+    that finds the end.
+    """
+
+    def __init__(self, load: Callable[[], Coroutine[Any, Any, list[Record] | None]]) -> None:
+        self._load = load
+
+    def __aiter__(self) -> Pages:
+        """Return itself."""
+        return self
+
+    async def __anext__(self) -> list[Record]:
+        """Return the next page."""
+        page = await self._load()
+        if page is None:
+            raise StopAsyncIteration
+        return page
+
+
+class Query(AsyncIterator[Record]):
+    """The records of a statement: `async for record in query`.
+
+    It reads pages of 100 by keyset on `id`; where the statement has another ORDER BY, by offset,
+    and then looks for records that moved meanwhile. Every record that existed and matched from
+    the beginning to the end is given exactly once, whatever is created, changed or deleted while
+    it runs. The statement's own LIMIT and offset hold across pages. A query is read once; make
+    another one to read again.
+
+    Source: manual, "Query"; paging as measured on Vtiger 8.4.
+    """
+
+    def __init__(
+        self, statement: Select, fetch: FetchPage, clock: Clock, resume: str | None = None
+    ) -> None:
+        self._statement = statement
+        self._fetch = fetch
+        self._clock = clock
+        position = Position() if resume is None else Position.of_token(resume, statement)
+        self._reader = None if statement.is_count else Reader(statement, fetch, position)
+        self._before = evolve(position)
+        self._waiting: list[Record] = []
+        self._last: Record | None = None
+
+    @property
+    def statement(self) -> Select:
+        """The statement that is read."""
+        return self._statement
+
+    def __repr__(self) -> str:
+        return f"<Query of {self._statement.module}>"
+
+    def __aiter__(self) -> Query:
+        """Return itself: a query is read once."""
+        return self
+
+    async def __anext__(self) -> Record:
+        """Return the next record."""
+        while not self._waiting:
+            if await self._load() is None:
+                raise StopAsyncIteration
+        self._last = self._waiting.pop()
+        return self._last
+
+    async def _load(self) -> list[Record] | None:
+        """Read the next page that is not empty; None at the end."""
+        reader = self._reading()
+        while True:
+            self._before = evolve(reader.position)
+            self._last = None
+            page = await reader.next_page(self._clock.time())
+            if page is None:
+                return None
+            if page:
+                # Reversed, so that the next record is popped from the end.
+                self._waiting = page[::-1]
+                return page
+
+    def _reading(self) -> Reader:
+        if self._reader is None:
+            raise InvalidArgumentError(
+                "a count(*) has no records to iterate over: await query.count()",
+                operation="query",
+                module=self._statement.module,
+            )
+        return self._reader
+
+    def pages(self) -> Pages:
+        """Return the pages instead of the records, from where the reading stands."""
+        self._reading()
+        return Pages(self._whole_page)
+
+    async def _whole_page(self) -> list[Record] | None:
+        """Return what is left of a page that was begun, else the next one."""
+        page = self._waiting[::-1] or await self._load()
+        self._waiting = []
+        return page
+
+    async def first(self) -> Record | None:
+        """Return the first record, or None; it costs one call."""
+        query = Query(self._statement.limit(1), self._fetch, self._clock)
+        return await anext(query, None)
+
+    async def all(self) -> list[Record]:
+        """Return all records that are left, as a list; iterate where they are many."""
+        return [record async for record in self]
+
+    async def count(self) -> int:
+        """Return how many records match, the statement's LIMIT and offset heeded.
+
+        It costs one call. Where the server answers `count(*)` with an empty list, as some
+        versions do, or the statement has to be cut, the ids are counted: a call per 100 records.
+
+        Source: manual, "Query".
+        """
+        bare = evolve(
+            self._statement, is_count=False, fields=("id",), order_fields=(), descending=False,
+            limit_to=None, offset_by=None,
+        )  # fmt: skip
+        reader = Reader(bare, self._fetch, Position())
+        total: int | None = None
+        if len(reader.pieces) == 1:
+            rows = await self._fetch(bare.counting())
+            value = str(rows[0].get("count", rows[0].get("count(*)", ""))) if rows else ""
+            total = int(value) if value.isdigit() else None
+        if total is None:
+            total = 0
+            while (page := await reader.next_page(self._clock.time())) is not None:
+                total += len(page)
+        total = max(0, total - (self._statement.offset_by or 0))
+        limit = self._statement.limit_to
+        return total if limit is None else min(total, limit)
+
+    @property
+    def resume_token(self) -> str:
+        """Where the reading stands, after the last record given: for `crm.query(q, resume=...)`.
+
+        It is short while pages follow each other by id; with another ORDER BY, or a statement that
+        had to be cut, it holds the numbers of the records given, compressed.
+        """
+        position = self._reading().position
+        if not self._waiting:
+            return position.token(self._statement)
+        # In the middle of a page: from before it, less what of it was given.
+        ahead = {record.id.number for record in self._waiting}
+        given = position.given - len(self._waiting)
+        here = evolve(self._before, given=given, seen=position.seen - ahead)
+        if self._reading().by_id and self._last is not None and len(self._reading().pieces) == 1:
+            here.after = str(self._last.id)
+        return here.token(self._statement)
+
+    @asynccontextmanager
+    async def prefetch(self, pages: int = 2) -> AsyncGenerator[AsyncIterator[Record]]:
+        """Read ahead while the records are worked on: `async with query.prefetch(2) as records`.
+
+        Args:
+            pages: The most pages that are held ready, from 1.
+
+        Yields:
+            The records, in the same order.
+        """
+        if pages < 1:
+            raise InvalidArgumentError("prefetch takes a number of pages from 1", operation="query")
+        send, receive = anyio.create_memory_object_stream[list[Record] | VtigerError](pages - 1)
+        failure: Exception | None = None
+
+        async def read() -> None:
+            with send:
+                try:
+                    async for page in self.pages():
+                        await send.send(page)
+                except VtigerError as error:
+                    await send.send(error)
+
+        async def records() -> AsyncGenerator[Record]:
+            async for page in receive:
+                if isinstance(page, VtigerError):
+                    raise page
+                for record in page:
+                    yield record
+
+        stream = records()
+        with receive:
+            async with anyio.create_task_group() as group:
+                group.start_soon(read)
+                try:
+                    yield stream
+                except Exception as error:  # noqa: BLE001 - raised again below, not in a group
+                    failure = error
+                finally:
+                    await stream.aclose()
+                    group.cancel_scope.cancel()
+        if failure is not None:
+            raise failure

@@ -1,0 +1,194 @@
+"""Records: mappings that keep every field as the server sent it."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Iterator, Mapping
+from typing import Any, Self, cast
+
+from attrs import field, frozen
+
+from vtiger_async.errors import InvalidResponseError
+from vtiger_async.types import RecordId
+
+__all__ = ["File", "LookupHit", "Record", "User"]
+
+# What a Users record may hold of secrets: access keys, passwords, and hashes of them.
+_SECRET_WORDS = ("accesskey", "password", "hash", "crypt", "token", "secret")
+
+
+@frozen(repr=False, eq=False)
+class Record(Mapping[str, Any]):
+    """One record: a read-only mapping of its fields, by field name, as the server sent them.
+
+    Every value is a string or None, as Vtiger has it (line items are a list of mappings, and some
+    inventory answers mix in numbers). Unknown keys are kept. Two records are equal where their
+    fields are.
+
+    Attributes:
+        fields: The fields as they came; do not change them.
+        module: The module's name (`"Contacts"`), where the call tells it.
+    """
+
+    fields: dict[str, Any]
+    module: str | None = None
+
+    @classmethod
+    def of(cls, value: object, module: str | None = None) -> Self:
+        """Return the record that the server sent.
+
+        Raises:
+            InvalidResponseError: The value is no record.
+        """
+        if not isinstance(value, dict):
+            raise InvalidResponseError(
+                f"a record was expected, and the server sent {type(value).__name__}",
+                module=module,
+            )
+        fields = cast("dict[str, Any]", value)
+        if "accesskey" in fields or "user_password" in fields:
+            fields = without_secrets(fields)
+        return cls(fields, module or fields.get("_module"))
+
+    @property
+    def id(self) -> RecordId:
+        """The record's id.
+
+        Raises:
+            InvalidResponseError: The server sent none, or one that is malformed.
+        """
+        value = self.fields.get("id")
+        if not isinstance(value, str):
+            raise InvalidResponseError("the record came without an id", module=self.module)
+        return RecordId(value)
+
+    @property
+    def label(self) -> str | None:
+        """The record's name as the CRM shows it, where sent: not in query results.
+
+        Vtiger sends it HTML-escaped, unlike the fields (measured on Vtiger 8.4).
+        """
+        return self.fields.get("label")
+
+    def __getitem__(self, name: str) -> Any:
+        return self.fields[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.fields)
+
+    def __len__(self) -> int:
+        return len(self.fields)
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, Record):
+            return self.fields == other.fields
+        return self.fields == other if isinstance(other, Mapping) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self.fields.get("id"))
+
+    def __repr__(self) -> str:
+        # No field values: they are personal data, and reprs end in logs.
+        kind = type(self).__name__
+        return f"<{kind} {self.module or '?'} {self.fields.get('id')} ({len(self.fields)} fields)>"
+
+
+@frozen(repr=False, eq=False)
+class User(Record):
+    """The user whose key is used; access keys, passwords and hashes are not kept."""
+
+    @classmethod
+    def of(cls, value: object, module: str | None = "Users") -> Self:
+        """Return the user that the server sent, without what is secret.
+
+        Raises:
+            InvalidResponseError: The value is no record.
+        """
+        record = Record.of(value, module)
+        return cls(without_secrets(record.fields), module)
+
+    @property
+    def user_name(self) -> str:
+        """The name the user logs in with."""
+        return str(self.fields.get("user_name") or "")
+
+    @property
+    def first_name(self) -> str:
+        """The given name; empty if there is none."""
+        return str(self.fields.get("first_name") or "")
+
+    @property
+    def last_name(self) -> str:
+        """The family name."""
+        return str(self.fields.get("last_name") or "")
+
+    @property
+    def email(self) -> str:
+        """The user's address (`email1` on the wire)."""
+        return str(self.fields.get("email1") or "")
+
+    @property
+    def is_admin(self) -> bool | None:
+        """Whether the user is an administrator; None where the server does not tell."""
+        value = self.fields.get("is_admin")
+        return None if value is None else value in ("on", "1", 1, True)
+
+
+@frozen(repr=False, eq=False)
+class LookupHit(Record):
+    """A record that a lookup found; the module is known where one module was searched."""
+
+
+def without_secrets(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of a Users record without access keys, passwords and hashes of them."""
+    return {
+        name: value
+        for name, value in fields.items()
+        if not any(word in name.lower() for word in _SECRET_WORDS)
+    }
+
+
+@frozen
+class File:
+    """A file from the CRM.
+
+    Attributes:
+        id: The number of the file on the instance, as text.
+        name: Its name.
+        content_type: Its media type.
+        content: Its bytes.
+        size: The size that the server states, in bytes, or None.
+    """
+
+    id: str
+    name: str
+    content_type: str
+    content: bytes = field(repr=False)
+    size: int | None = None
+
+    @classmethod
+    def of(cls, value: object) -> Self:
+        """Return the file that the server sent: an object, or a list of one (both are seen).
+
+        Raises:
+            InvalidResponseError: No file, or its content is not base64.
+        """
+        if isinstance(value, list) and len(cast("list[Any]", value)) == 1:
+            value = cast("list[Any]", value)[0]
+        if not isinstance(value, dict) or "filecontents" not in value:
+            raise InvalidResponseError("a file was expected, and the server sent none")
+        sent = cast("dict[str, Any]", value)
+        try:
+            content = base64.b64decode(str(sent["filecontents"]), validate=True)
+        except binascii.Error:
+            raise InvalidResponseError("the file's content is not base64") from None
+        # "filezie" is the manual's spelling.
+        size = str(sent.get("filesize", sent.get("filezie")))
+        return cls(
+            id=str(sent.get("fileid", "")),
+            name=str(sent.get("filename", "")),
+            content_type=str(sent.get("filetype") or "application/octet-stream"),
+            content=content,
+            size=int(size) if size.isdigit() else None,
+        )

@@ -1,0 +1,1 @@
+"""The quota: which calls may be made now, and when the next may. Pure, no clock of its own."""

@@ -1,0 +1,175 @@
+"""One call as the operations see it: who asks, with what, when, and the checks that they share.
+
+The messages, and which check comes first, are those measured on Vtiger 8.4.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias, cast
+
+from attrs import frozen
+
+from vtiger_async.sandbox.access import User, denied
+from vtiger_async.sandbox.answers import Fault, Upload
+from vtiger_async.sandbox.schema import SCHEMA, Module
+from vtiger_async.sandbox.store import DELETED, Row, Store
+
+__all__ = ["Call", "Element", "bad_id", "internal_error", "unknown_entity"]
+
+Element: TypeAlias = "dict[str, object]"
+"""The fields of a record as they came in."""
+
+_LEADING = re.compile(r"\s*(\d+)")
+
+
+def bad_id() -> Fault:
+    """Return the answer to an id that is not one, or not one of that module."""
+    return Fault("INVALID_ID_ATTRIBUTE", "Id specified is incorrect")
+
+
+def internal_error() -> Fault:
+    """Return the answer that hides what went wrong; with HTTP 400 it is the caller's fault."""
+    return Fault("INTERNAL_SERVER_ERROR", "Unknown Error while processing request")
+
+
+def unknown_entity(what: str = "Relation specified is incorrect") -> Fault:
+    """Return the answer to an unknown relation; its code is spelt as Vtiger spells it."""
+    return Fault("UNKOWN_ENTITY", what)
+
+
+@frozen
+class Call:
+    """One call.
+
+    Attributes:
+        operation: Its name on the wire.
+        store: The database.
+        user: Who asks.
+        params: What was sent, by name.
+        files: The files that were sent with it.
+        now: The time, as Vtiger stores it (`2026-01-31 09:00:00`, UTC).
+        time: The same in Unix seconds.
+        number: How many calls the engine has served, which makes unordered rows unstable.
+        daily_limit: What `editionLimits` tells of the calls a day.
+    """
+
+    operation: str
+    store: Store
+    user: User
+    params: Mapping[str, str | list[str]]
+    files: Sequence[Upload]
+    now: str
+    time: float
+    number: int
+    daily_limit: int
+
+    def text(self, name: str) -> str:
+        """Return a parameter, the last where it was sent often; empty where it is missing."""
+        value = self.params.get(name, "")
+        return value if isinstance(value, str) else (value[-1] if value else "")
+
+    def json(self, name: str) -> object:
+        """Return a parameter that is JSON; None where it is missing.
+
+        Raises:
+            Fault: INTERNAL_SERVER_ERROR where it is not JSON.
+        """
+        text = self.text(name)
+        if not text:
+            return None
+        try:
+            return json.loads(text)
+        except ValueError:
+            raise internal_error() from None
+
+    def names(self, name: str) -> list[str]:
+        """Return a parameter that is a list: JSON, or `name[]` sent often; [] if missing or null."""
+        value = self.params.get(f"{name}[]", self.params.get(name, ""))
+        if isinstance(value, list):
+            return value
+        if not value.startswith("["):
+            return [value] if value not in ("", "null") else []
+        return [str(item) for item in cast("list[object]", self.json(name))]
+
+    def element(self) -> Element:
+        """Return the parameter `element`; what is not a map counts as an empty one."""
+        value = self.json("element")
+        return cast("Element", value) if isinstance(value, dict) else {}
+
+    def visible(self, name: str, unknown: str = "") -> Module:
+        """Return the module of that name.
+
+        Args:
+            name: The name, whose case matters.
+            unknown: What the message says besides where no module has that name.
+
+        Raises:
+            Fault: ACCESS_DENIED where it is unknown, or hidden from the user.
+        """
+        module = SCHEMA.modules.get(name)
+        if module is None:
+            raise denied(f"Permission to perform the operation is denied{unknown}")
+        if not self.user.sees(module):
+            raise denied()
+        return module
+
+    def module_and_number(self, text: str) -> tuple[Module, int]:
+        """Return what an id says, read as leniently as Vtiger does.
+
+        Raises:
+            Fault: ACCESS_DENIED for an unknown prefix or module, INVALID_ID_ATTRIBUTE for a number
+                that is none.
+        """
+        prefix, _, rest = text.partition("x")
+        found = _LEADING.match(prefix)
+        module = SCHEMA.by_prefix.get(int(found[1])) if found else None
+        if module is None:
+            raise denied("Permission to perform the operation is denied for id")
+        if not self.user.sees(module):
+            raise denied()
+        digits = rest.partition("x")[0]
+        if not digits.isascii() or not digits.isdigit():
+            raise bad_id()
+        return module, int(digits)
+
+    def found(self, text: str) -> tuple[Module, int, Row]:
+        """Return the record of that id: module, number and row.
+
+        Raises:
+            Fault: As module_and_number; ACCESS_DENIED where it is missing, deleted or unreadable,
+                INVALID_ID_ATTRIBUTE where it is of another module.
+        """
+        module, number = self.module_and_number(text)
+        row = self.store.record(module, number) if number < 2**63 else None
+        if row is None:
+            self._explain(module, number)
+            raise denied()
+        if not self.user.reads(module, self.owner(module, row)):
+            raise denied("Permission to read given object is denied")
+        return module, number, row
+
+    def _explain(self, module: Module, number: int) -> None:
+        """Raise what Vtiger says of a record that is not there, where it is no ACCESS_DENIED."""
+        if module.name == "Users":
+            raise Fault("RECORD_NOT_FOUND", "Record you are trying to access is not found")
+        if number >= 2**63 or not module.is_entity:
+            return
+        other = self.store.module_of(number)
+        if other is not None and other is not module and self.store.state(other, number) != DELETED:
+            raise bad_id()
+
+    @staticmethod
+    def owner(module: Module, row: Row) -> str | None:
+        """Return the owner of a record, where its module has owners."""
+        place = module.columns.get("assigned_user_id")
+        return None if place is None else row[place]
+
+    def log(self, module: Module, number: int) -> None:
+        """Note a write in the ledger, which is committed or undone with it."""
+        self.store.run(
+            "INSERT INTO ledger VALUES (?, ?, ?, ?)",
+            (self.operation, module.name, module.record_id(number), self.time),
+        )

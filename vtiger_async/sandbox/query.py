@@ -1,0 +1,195 @@
+"""The operation `query`: a statement run as SQL, and its page as Vtiger sends it.
+
+Measured on Vtiger 8.4: at most 100 rows; rows that the user may not read are dropped after LIMIT;
+`select *` on an inventory module reads its line items, too, and merges the rows by id, so that
+pages are short and records repeat; without ORDER BY, two statements see two orders; what MySQL
+refuses is an empty page.
+"""
+
+from __future__ import annotations
+
+from vtiger_async.sandbox.access import denied
+from vtiger_async.sandbox.calls import Call
+from vtiger_async.sandbox.query_sql import BrokenSqlError, Sql, condition, joined
+from vtiger_async.sandbox.query_text import Statement, Value, module_named_in, parse_statement
+from vtiger_async.sandbox.reading import row_form, view_of
+from vtiger_async.sandbox.schema import LINE_ITEM, Field, Module
+from vtiger_async.sandbox.store import LIVE, column, comparable
+from vtiger_async.sandbox.stored_form import MASK
+
+__all__ = ["PAGE", "page_of", "query"]
+
+PAGE = 100
+"""The most rows that one statement gives."""
+
+_NO_QUERY = "Permission to perform the operation is denied for query"
+
+
+def query(call: Call) -> object:
+    """Answer `query`.
+
+    Raises:
+        Fault: QUERY_SYNTAX_ERROR; ACCESS_DENIED for an unknown or hidden module or field;
+            INTERNAL_SERVER_ERROR for a literal that cannot be read.
+    """
+    return page_of(call, call.text("query"))
+
+
+def page_of(call: Call, text: str) -> list[dict[str, object]]:
+    """Return the rows of a statement.
+
+    Args:
+        call: The call that asks.
+        text: The statement.
+
+    Raises:
+        Fault: As query.
+    """
+    name = module_named_in(text)
+    if name is None:
+        raise denied(_NO_QUERY)
+    module = call.visible(name, f" for name : {name}")
+    statement = parse_statement(text)
+    fields = _selected(call, module, statement)
+    try:
+        where = _where(call, module, statement)
+        limit = _limit(statement.limit)
+        if statement.is_count:
+            return _count(call, module, where, limit)
+        return _rows(call, module, fields, where, _order(call, module, statement), limit)
+    except BrokenSqlError:
+        return []
+
+
+def _field(call: Call, module: Module, name: str) -> Field | None:
+    item = module.fields.get(name)
+    return item if item is not None and call.user.sees_field(module, item) else None
+
+
+def _selected(call: Call, module: Module, statement: Statement) -> list[Field]:
+    if statement.fields is None:
+        lines = (f for f in module.fields.values() if "line" in f.flags)
+        return [*view_of(call, module).fields, *lines]
+    fields: list[Field] = []
+    for name in statement.fields:
+        item = _field(call, module, name)
+        if item is not None:
+            fields.append(item)
+        elif name != "id":
+            raise denied(f"Permission to access '.{name}.' attribute denied.")
+    return fields
+
+
+def _where(call: Call, module: Module, statement: Statement) -> Sql:
+    alternatives: list[Sql] = []
+    broken = False
+    for group in statement.where:
+        parts: list[Sql] = []
+        for what in group:
+            item = _field(call, module, what.name)
+            if item is None and what.name != "id":
+                raise denied(f"Permission to access {what.name} attribute denied.")
+            try:
+                parts.append(condition(call.store, module, item, what))
+            except BrokenSqlError:
+                broken = True
+        if parts:
+            alternatives.append(joined(parts, "AND"))
+    if broken:
+        raise BrokenSqlError
+    live: Sql = (f"{module.name}.state = {LIVE}", [])
+    return joined([live, joined(alternatives, "OR")], "AND") if alternatives else live
+
+
+def _order(call: Call, module: Module, statement: Statement) -> str:
+    if not statement.order:
+        ways = [f"{module.name}.n", f"{module.name}.n DESC"]
+        if "modifiedtime" in module.columns:
+            ways += [f"{module.name}.modifiedtime", f"{module.name}.modifiedtime DESC"]
+        return ways[call.number % len(ways)]
+    terms: list[str] = []
+    for place, name in enumerate(statement.order):
+        item = _field(call, module, name)
+        if item is None and name != "id":
+            raise BrokenSqlError
+        table = LINE_ITEM if item is not None and "line" in item.flags else module.name
+        if item is not None and place == 0 and table == module.name:
+            call.store.ensure_index(module, item, comparable(item))
+        terms.append(f"{module.name}.n" if item is None else comparable(item, table))
+    if statement.descending:
+        terms[-1] += " DESC"
+    # Equal rows have no order of their own: it differs from statement to statement.
+    tie = "DESC" if call.number % 2 else "ASC"
+    return ", ".join(terms if "id" in statement.order else [*terms, f"{module.name}.n {tie}"])
+
+
+def _limit(limit: tuple[Value, ...]) -> tuple[int, int]:
+    """Return the offset and the number of rows; what is no number counts as none given."""
+    if any(value.kind == "quoted" for value in limit):
+        raise BrokenSqlError
+    texts = [value.text for value in limit]
+    count = int(texts[-1]) if texts and limit[-1].kind == "integer" else PAGE
+    if len(texts) > 1 and limit[0].kind != "integer":
+        raise BrokenSqlError
+    offset = int(texts[0]) if len(texts) > 1 else 0
+    if count < 0 or offset < 0:
+        raise BrokenSqlError
+    return min(offset, 2**62), min(count, PAGE)
+
+
+def _source(module: Module, sql: str) -> str:
+    """Return the tables to read: the module's, and its line items where they are spoken of."""
+    if not module.has_lines or f"{LINE_ITEM}." not in sql:
+        return module.name
+    on = f"{LINE_ITEM}.parent_id = '{module.prefix}x' || {module.name}.n"
+    return f"{module.name} LEFT JOIN {LINE_ITEM} ON {on}"
+
+
+def _count(
+    call: Call, module: Module, where: Sql, limit: tuple[int, int]
+) -> list[dict[str, object]]:
+    sql, values = where
+    offset, count = limit
+    if offset or not count:
+        return []
+    if call.user.is_restricted(module):
+        owners = call.user.owners
+        sql += f" AND assigned_user_id IN ({', '.join('?' * len(owners))})"
+        values = [*values, *owners]
+    source = _source(module, sql)
+    found = call.store.rows(
+        f"SELECT count(DISTINCT {module.name}.n) FROM {source} WHERE {sql}"  # noqa: S608 - built here
+        if source != module.name
+        else f"SELECT count(*) FROM {source} WHERE {sql}",  # noqa: S608 - built here
+        values,
+    )
+    return [{"count": str(found[0][0])}]
+
+
+def _rows(
+    call: Call,
+    module: Module,
+    fields: list[Field],
+    where: Sql,
+    order: str,
+    limit: tuple[int, int],
+) -> list[dict[str, object]]:
+    owner = f"{module.name}.assigned_user_id" if "assigned_user_id" in module.columns else "NULL"
+    columns = [f"{module.name}.n", owner]
+    columns += [
+        f"{LINE_ITEM if 'line' in f.flags else module.name}.{column(f.name)}" for f in fields
+    ]
+    listed = ", ".join(columns)
+    source = _source(module, f"{listed} {where[0]} {order}")
+    sql = f"SELECT {listed} FROM {source} WHERE {where[0]} ORDER BY {order} LIMIT ? OFFSET ?"  # noqa: S608 - built here
+    found = call.store.rows(sql, [*where[1], limit[1], limit[0]])
+    names = [f.name for f in fields]
+    masked = [f.name for f in fields if "sensitive" in f.flags]
+    page: dict[int, dict[str, object]] = {}
+    for number, owned_by, *values in found:
+        if call.user.reads(module, owned_by):
+            page[number] = row_form(module, number, names, values)
+    for record in page.values() if masked else ():
+        for name in masked:
+            record[name] = MASK if record[name] else ""
+    return list(page.values())

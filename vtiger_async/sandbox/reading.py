@@ -1,0 +1,117 @@
+"""How records look on the wire: in a query's rows, and in the fuller form of retrieve and echoes.
+
+Measured on Vtiger 8.4: values are strings or null; an unset date is null in a query and "" in
+retrieve; only retrieve and the echoes have `label`, which is HTML-escaped.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+
+from attrs import frozen
+
+from vtiger_async.sandbox.calls import Call
+from vtiger_async.sandbox.schema import Field, Module
+from vtiger_async.sandbox.store import Row
+from vtiger_async.sandbox.stored_form import MASK
+
+__all__ = ["View", "full_form", "label_of", "row_form", "view_of"]
+
+_SCRIPT = re.compile(r"<(/?script[^>]*)>", re.IGNORECASE)
+
+
+@frozen
+class View:
+    """What a user sees of a module.
+
+    Attributes:
+        fields: The stored fields, in order.
+        names: Their names.
+        places: Their places in a stored row.
+        sensitive: The names of those that are masked.
+        moments: The names of the dates among them.
+    """
+
+    fields: tuple[Field, ...]
+    names: tuple[str, ...]
+    places: tuple[int, ...]
+    sensitive: tuple[str, ...]
+    moments: tuple[str, ...]
+
+
+@lru_cache(maxsize=256)
+def _view(module: Module, hidden: frozenset[tuple[str, str]]) -> View:
+    fields = tuple(
+        f
+        for f in module.stored
+        if "secret" not in f.flags and (module.name, f.name) not in hidden
+    )
+    return View(
+        fields=fields,
+        names=tuple(f.name for f in fields),
+        places=tuple(module.columns[f.name] for f in fields),
+        sensitive=tuple(f.name for f in fields if "sensitive" in f.flags),
+        moments=tuple(f.name for f in fields if f.kind in ("date", "datetime")),
+    )
+
+
+def view_of(call: Call, module: Module) -> View:
+    """Return what the caller sees of the module."""
+    return _view(module, call.user.hidden_fields)
+
+
+def label_of(module: Module, row: Row) -> str:
+    """Return the record's label, HTML-escaped as Vtiger sends it."""
+    parts = (row[module.columns[name]] or "" for name in module.label_fields)
+    return html.escape(" ".join(part for part in parts if part), quote=True)
+
+
+def row_form(
+    module: Module, number: int, names: Sequence[str], values: Sequence[str | None]
+) -> dict[str, object]:
+    """Return one row of a query.
+
+    Args:
+        module: The module.
+        number: The record's number.
+        names: The fields' names.
+        values: Their values, in the same order.
+    """
+    record: dict[str, object] = dict(zip(names, values, strict=True))
+    record["id"] = module.record_id(number)
+    return record
+
+
+def full_form(
+    call: Call, module: Module, number: int, row: Row, *, escaped: bool
+) -> dict[str, object]:
+    """Return the record as retrieve and the echo of a write show it.
+
+    Args:
+        call: The call that asks.
+        module: The module.
+        number: The record's number.
+        row: Its stored values.
+        escaped: Whether script tags are escaped, as retrieve does and the echo does not.
+    """
+    view = view_of(call, module)
+    record = row_form(module, number, view.names, [row[place] for place in view.places])
+    for name in view.moments:
+        if record[name] is None:
+            record[name] = ""
+    for name in view.sensitive:
+        if record[name]:
+            record[name] = MASK
+    if escaped:
+        for name, value in record.items():
+            if isinstance(value, str) and "<" in value:
+                record[name] = _SCRIPT.sub(r"&lt;\1&gt;", value)
+    files = call.store.rows("SELECT n FROM files WHERE parent = ?", (record["id"],))
+    if files:
+        record["imageattachmentids"] = ",".join(module.record_id(row[0]) for row in files)
+    if module.label_fields:
+        record["label"] = label_of(module, row)
+    return record

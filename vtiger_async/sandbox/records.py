@@ -1,0 +1,237 @@
+"""The operations on one record: create, retrieve, decrypt, update, revise, delete, reopen."""
+
+from __future__ import annotations
+
+from vtiger_async.sandbox.access import denied
+from vtiger_async.sandbox.answers import Fault
+from vtiger_async.sandbox.attachments import file_values, keep_files
+from vtiger_async.sandbox.calls import Call, Element, bad_id
+from vtiger_async.sandbox.inventory import (
+    add_lines,
+    given_lines,
+    replace_lines,
+    totals,
+    with_lines,
+)
+from vtiger_async.sandbox.reading import full_form
+from vtiger_async.sandbox.schema import SCHEMA, Module
+from vtiger_async.sandbox.store import DELETED, Row, column
+from vtiger_async.sandbox.stored_form import as_text
+from vtiger_async.sandbox.writing import defaults, refuse_duplicates, require, stored_values
+
+__all__ = [
+    "CLOSED_STATES",
+    "create",
+    "decrypt",
+    "delete",
+    "insert_new",
+    "reopen",
+    "retrieve",
+    "revise",
+    "update",
+]
+
+CLOSED_STATES = {
+    "HelpDesk": ("ticketstatus", ("Closed",), "Open"),
+    "Potentials": ("sales_stage", ("Closed Won", "Closed Lost"), "Negotiation or Review"),
+}
+"""The modules whose records can be closed: the field, its closing values, the value on reopening."""
+
+
+def insert_new(
+    call: Call, module: Module, values: dict[str, str | None]
+) -> tuple[int, Row]:
+    """Store a new record, with what the CRM itself writes, and return its number and row.
+
+    Raises:
+        Fault: The integer 0, where a unique value exists already.
+    """
+    refuse_duplicates(call, module, values)
+    number = call.store.next_number(module)
+    row: list[str | None] = list(module.empty_row)
+    written: dict[str, str | None] = {
+        "createdtime": call.now,
+        "modifiedtime": call.now,
+        "modifiedby": call.user.id,
+        "source": "WEBSERVICE",
+        "creator": call.user.id,
+        "createdby": call.user.id,
+    }
+    for name, value in (defaults(module) | values | written).items():
+        if name in module.columns:
+            row[module.columns[name]] = value
+    if module.number_field:
+        row[module.columns[module.number_field]] = call.store.next_count(module)
+    stored = tuple(row)
+    call.store.insert(module, number, stored)
+    call.log(module, number)
+    return number, stored
+
+
+def create(call: Call) -> object:
+    """Answer `create`: store a record and return it.
+
+    Raises:
+        Fault: ACCESS_DENIED, MANDATORY_FIELDS_MISSING, REFERENCE_INVALID, INVALID_ID_ATTRIBUTE,
+            INTERNAL_SERVER_ERROR for text in a date, or the integer 0 for a duplicate.
+    """
+    module = call.visible(call.text("elementType"))
+    if not module.creatable or not call.user.may_write(module):
+        raise denied("Permission to write is denied")
+    element = call.element()
+    files = list(call.files)
+    lines = given_lines(element) if module.has_lines else []
+    if module.has_lines and not lines:
+        raise Fault("MANDATORY_FIELDS_MISSING", "Mandatory Fields Missing..")
+    values = stored_values(call, module, element)
+    require(module, element, all_fields=True)
+    values |= file_values(module, files)
+    if module.name == "Documents" and not values.get("folderid"):
+        values["folderid"] = SCHEMA.modules["DocumentFolders"].record_id(1)
+    if module.has_lines:
+        values |= totals(lines, values.get("txtAdjustment"))
+    if module.name == "Calendar" and not values.get("activitytype"):
+        return _task_among_events(call, module, values)
+    number, row = insert_new(call, module, values)
+    keep_files(call.store, module, number, files)
+    add_lines(call.store, module.record_id(number), lines)
+    return _echo(call, module, number, row)
+
+
+def _task_among_events(call: Call, module: Module, values: dict[str, str | None]) -> object:
+    """Store a task without activitytype: the echo has a task's id, the record is an event."""
+    number, stored = insert_new(call, SCHEMA.modules["Events"], values)
+    events = SCHEMA.modules["Events"].columns
+    row = tuple(
+        stored[events[f.name]] if f.name in events else values.get(f.name, f.empty)
+        for f in module.stored
+    )
+    return _echo(call, module, number, row)
+
+
+def _echo(call: Call, module: Module, number: int, row: Row) -> dict[str, object]:
+    record = full_form(call, module, number, row, escaped=False)
+    with_lines(call, module, record, echo=True)
+    return record
+
+
+def retrieve(call: Call) -> object:
+    """Answer `retrieve`: one record with its label, and with its line items where it has any.
+
+    Raises:
+        Fault: ACCESS_DENIED or INVALID_ID_ATTRIBUTE; RECORD_NOT_FOUND for a user who is missing.
+    """
+    module, number, row = call.found(call.text("id"))
+    record = full_form(call, module, number, row, escaped=True)
+    with_lines(call, module, record, echo=False)
+    return record
+
+
+def decrypt(call: Call) -> object:
+    """Answer `decrypt`: the value of a field, also of a sensitive one, which retrieve masks.
+
+    Raises:
+        Fault: As retrieve; ACCESS_DENIED for a field that is unknown or hidden.
+    """
+    module, _, row = call.found(call.text("id"))
+    name = call.text("fieldname")
+    item = module.fields.get(name)
+    if item is None or name not in module.columns or not call.user.sees_field(module, item):
+        raise denied(f"Permission to access '.{name}.' attribute denied.")
+    return row[module.columns[name]] or ""
+
+
+def update(call: Call) -> object:
+    """Answer `update`: change a record; mandatory fields must be sent, others are kept.
+
+    Raises:
+        Fault: As create, and INVALID_ID_ATTRIBUTE where the id is missing or malformed.
+    """
+    return _changed(call, all_fields=True)
+
+
+def revise(call: Call) -> object:
+    """Answer `revise`: change the fields that were sent; null and "" clear one.
+
+    Raises:
+        Fault: As update; a mandatory field is only missed where it is sent empty.
+    """
+    return _changed(call, all_fields=False)
+
+
+def _changed(call: Call, *, all_fields: bool) -> object:
+    element = call.element()
+    module, number, row = _target(call, element)
+    values = stored_values(call, module, element)
+    lines = given_lines(element) if module.has_lines else []
+    require(module, element, all_fields=all_fields)
+    refuse_duplicates(call, module, values, besides=number)
+    if lines:
+        adjustment = values.get("txtAdjustment", row[module.columns["txtAdjustment"]])
+        values |= totals(lines, adjustment)
+        replace_lines(call.store, module.record_id(number), lines)
+    if "modifiedtime" in module.columns:
+        values |= {"modifiedtime": call.now, "modifiedby": call.user.id}
+    changed = list(row)
+    for name, value in values.items():
+        changed[module.columns[name]] = value
+    if values:
+        call.store.change(module, number, values)
+    call.log(module, number)
+    return _echo(call, module, number, tuple(changed))
+
+
+def _target(call: Call, element: Element) -> tuple[Module, int, Row]:
+    """Return the record that an element names, if the user may change it."""
+    text = as_text(element.get("id"))
+    prefix, _, digits = text.partition("x")
+    if not prefix.isdigit() or not digits or int(prefix) not in SCHEMA.by_prefix:
+        raise bad_id()
+    module, number, row = call.found(text)
+    if not call.user.may_write(module) or not module.creatable:
+        raise denied("Permission to read given object is denied")
+    return module, number, row
+
+
+def delete(call: Call) -> object:
+    """Answer `delete`: leave a tombstone, and clear the references to the record.
+
+    Raises:
+        Fault: ACCESS_DENIED where the record is missing or the user may not delete it.
+    """
+    module, number, _ = call.found(call.text("id"))
+    if not call.user.may_delete(module) or not module.creatable:
+        raise denied("Permission to read given object is denied")
+    values = "state = ?"
+    if "modifiedtime" in module.columns:
+        values += f", modifiedtime = '{call.now}'"
+    call.store.run(f"UPDATE {module.name} SET {values} WHERE n = ?", (DELETED, number))  # noqa: S608
+    record_id = module.record_id(number)
+    for other, item in SCHEMA.referring(module.name):
+        name = column(item.name)
+        call.store.ensure_index(other, item, name)
+        sql = f"UPDATE {other.name} SET {name} = NULL WHERE {name} = ?"  # noqa: S608
+        call.store.run(sql, (record_id,))
+    call.store.run("DELETE FROM pairs WHERE a = ?", (number,))
+    call.store.run("DELETE FROM pairs WHERE b = ?", (number,))
+    call.log(module, number)
+    return {"status": "successful"}
+
+
+def reopen(call: Call) -> object:
+    """Answer `reopen`: put a closed ticket or deal back into an open state.
+
+    Raises:
+        Fault: ACCESS_DENIED where the user may not change the record; OPERATION_NOT_SUPPORTED where
+            its module has no closed state, or the record is not closed.
+    """
+    module, number, row = call.found(call.text("id"))
+    if not call.user.may_write(module):
+        raise denied("Permission to write is denied")
+    name, closed, reopened = CLOSED_STATES.get(module.name, ("", (), ""))
+    if not name or row[module.columns[name]] not in closed:
+        raise Fault("OPERATION_NOT_SUPPORTED", "Record is not in a closed state")
+    values = {name: reopened, "modifiedtime": call.now, "modifiedby": call.user.id}
+    call.store.change(module, number, values)
+    call.log(module, number)
+    return {"message": "Record reopened successfully."}

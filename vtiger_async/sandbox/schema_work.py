@@ -1,0 +1,208 @@
+"""Tickets, documents, activities, mail, comments, projects, assets and contracts, as text.
+
+Names, types, labels and order are those measured on Vtiger 8.4 (see schema.py for the form).
+"""
+
+from __future__ import annotations
+
+__all__ = ["WORK"]
+
+_PARENTS = "Accounts,Campaigns,HelpDesk,Invoice,Leads,Potentials,PurchaseOrder,Quotes,SalesOrder"
+
+WORK = f"""
+[Faq] 10 | FAQ | FAQ | question | faq_no FAQ
+product_id reference to=Products : Product Name
+faq_no string ro : Faq Number
+faqcategories picklist : Category
+faqstatus picklist! : Status
+question text! : Question
+faq_answer text! : Answer
+@system
+
+[Calendar] 1 | Calendar | Task | subject |
+subject string(255)! : Subject
+assigned_user_id owner! : Assigned To
+date_start date! : Start Date & Time
+time_start time! : Time Start
+time_end time : End Time
+due_date date! : Due Date
+parent_id reference to={_PARENTS} : Related To
+contact_id reference to=Contacts : Contact Name
+taskstatus picklist! : Status
+eventstatus picklist : Status
+taskpriority picklist : Priority
+sendnotification boolean : Send Notification
+activitytype picklist : Activity Type
+visibility picklist : Visibility
+description text : Description
+duration_hours string(200) : Duration
+duration_minutes picklist : Duration Minutes
+location string(150) : Location
+reminder_time integer : Send Reminder
+recurringtype picklist : Repeat
+notime boolean : No Time
+@system
+
+[Events] 18 | Events | Event | subject |
+subject string(255)! : Subject
+assigned_user_id owner! : Assigned To
+date_start date! : Start Date & Time
+time_start time! : Time Start
+due_date date! : End Date
+time_end time! : End Time
+recurringtype picklist : Repeat
+duration_hours integer! : Duration
+duration_minutes picklist : Duration Minutes
+parent_id reference to={_PARENTS} : Related To
+eventstatus picklist! : Status
+sendnotification boolean : Send Notification
+activitytype picklist! : Activity Type
+location string(150) : Location
+taskpriority picklist : Priority
+notime boolean : No Time
+visibility picklist : Visibility
+description text : Description
+reminder_time integer : Send Reminder
+contact_id reference to=Contacts : Contact Name
+@system
+
+[Documents] 7 | Documents | Document | notes_title | note_no DOC
+notes_title string(50)! : Title
+filename file : File Name
+assigned_user_id owner! : Assigned To
+notecontent text : Note
+filetype string(50) ro : File Type
+filesize integer ro : File Size
+filelocationtype string(5) : Download Type
+fileversion string(50) : Version
+filestatus boolean default=1 : Active
+filedownloadcount integer ro : Download Count
+folderid reference to=DocumentFolders : Folder Name
+note_no string ro : Document No
+@system
+
+[Emails] 8 | Emails | Email | subject |
+date_start date! : Date Sent
+parent_type string : Sales Enity Module
+activitytype string(200) : Activtiy Type
+assigned_user_id owner! : Assigned To
+subject string(255)! : Subject
+filename file : Attachment
+description text : Description
+time_start time : Time Sent
+access_count integer : Access Count
+from_email string! : From
+saved_toid string! : To
+ccmail string : CC
+bccmail string : BCC
+parent_id reference to=Accounts,Contacts,Leads,Users,Vendors : Parent Record
+email_flag picklist : Email Flag
+click_count integer : Click Count
+@system
+
+[HelpDesk] 9 | Tickets | Ticket | ticket_title | ticket_no TT
+ticket_no string ro : Ticket No
+assigned_user_id owner! : Assigned To
+parent_id reference to=Accounts quick : Organization Name
+ticketpriorities picklist : Priority
+product_id reference to=Products : Product Name
+ticketseverities picklist : Severity
+ticketstatus picklist! : Status
+ticketcategories picklist : Category
+update_log text : Update History
+hours double(8) : Hours
+days double(8) : Days
+from_portal boolean ro : From Portal
+ticket_title string(255)! : Title
+contact_id reference to=Contacts quick : Contact Name
+@system
+description text : Description
+solution text : Solution
+cf_891 datetime : Promised Until
+
+[ServiceContracts] 23 | Service Contracts | Service Contract | subject | contract_no SERCON
+subject string(100)! : Subject
+contract_no string ro : Contract No
+sc_related_to reference to=Accounts,Contacts : Related to
+assigned_user_id owner! : Assigned To
+start_date date : Start Date
+end_date date ro : End Date
+tracking_unit picklist : Tracking Unit
+total_units string(50) : Total Units
+used_units string(50) : Used Units
+due_date date : Due date
+contract_status picklist : Status
+contract_priority picklist : Priority
+contract_type picklist : Type
+planned_duration string ro : Planned Duration (in Days)
+actual_duration string ro : Actual Duration (in Days)
+progress string ro : Progress
+@system
+
+[Assets] 27 | Assets | Asset | assetname | asset_no ASSET
+asset_no string ro : Asset No
+product reference! to=Products : Product Name
+serialnumber string(200)! : Serial Number
+datesold date! : Date Sold
+dateinservice date! : Date in Service
+assetstatus picklist! : Status
+tagnumber string(300) : Tag Number
+invoiceid reference to=Invoice : Invoice Name
+shippingmethod string(200) : Shipping Method
+shippingtrackingnumber string(200) : Shipping Tracking Number
+assigned_user_id owner! : Assigned To
+assetname string! : Asset Name
+account reference! to=Accounts : Customer Name
+contact reference to=Contacts : Contact Name
+@system
+description text : Notes
+
+[ModComments] 28 | Comments | Comment | commentcontent |
+commentcontent text! : Comment
+assigned_user_id owner! : Assigned To
+related_to reference! to=Leads,Contacts,Accounts,Potentials,HelpDesk,Project,ProjectTask : Related To
+creator reference ro to=Users : Creator
+parent_comments reference to=ModComments : Related To Comments
+customer reference to=Contacts : Customer
+userid reference ro to=Users : UserId
+reasontoedit string(100) : Reason To Edit
+is_private boolean : Is Private
+filename file : Attachment
+related_email_id integer : Related Email Id
+@system
+
+[ProjectTask] 30 | Project Tasks | Project Task | projecttaskname | projecttask_no PT
+projecttaskname string(255)! : Project Task Name
+projecttasktype picklist : Type
+projecttaskpriority picklist : Priority
+projectid reference! to=Project : Related To
+assigned_user_id owner! : Assigned To
+projecttasknumber integer : Project Task Number
+projecttask_no string ro : Project Task No
+projecttaskprogress picklist : Progress
+projecttaskhours string(255) : Worked Hours
+startdate date : Start Date
+enddate date : End Date
+@system
+description text : Description
+projecttaskstatus picklist : Status
+
+[Project] 31 | Projects | Project | projectname | project_no PROJ
+projectname string(255)! : Project Name
+startdate date : Start Date
+targetenddate date : Target End Date
+actualenddate date : Actual End Date
+projectstatus picklist : Status
+projecttype picklist : Type
+linktoaccountscontacts reference to=Accounts,Contacts : Related To
+assigned_user_id owner! : Assigned To
+project_no string ro : Project Number
+targetbudget string(255) : Target Budget
+projecturl url : Project Url
+projectpriority picklist : Priority
+progress picklist : Progress
+@system
+description text : Description
+isconvertedfrompotential boolean : Is Converted From Opportunity
+potentialid reference to=Potentials : Deal Name
+"""

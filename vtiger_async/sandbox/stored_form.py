@@ -1,0 +1,111 @@
+"""What becomes of a value that is written: the form it is stored in, with Vtiger's silent losses.
+
+All of it is answered with success, as measured on Vtiger 8.4: text in a number becomes 0, long text
+is cut, a character of four bytes becomes four question marks, "true" in a boolean becomes 0. Only
+text in a date is refused. A client can prevent the losses with describe, or see them in the echo.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from datetime import date
+from decimal import ROUND_HALF_UP, Decimal
+
+from vtiger_async.sandbox.answers import Fault
+from vtiger_async.sandbox.schema import Field
+
+__all__ = ["MASK", "SEPARATOR", "as_text", "number_of", "stored_form"]
+
+SEPARATOR = " |##| "
+"""What stands between the values of a multi-picklist."""
+
+MASK = "********"
+"""What a sensitive field reads as."""
+
+_TRUE = (True, 1, "1", "on")
+_NUMBER = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)")
+_WIDE = re.compile(r"[\U00010000-\U0010ffff]")
+_YEAR_FIRST = re.compile(r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})(?:[T ](\d{2}:\d{2}(?::\d{2})?).*)?")
+_DAY_FIRST = re.compile(r"(\d{1,2})[-/.](\d{1,2})[-/.](\d{4})")
+
+
+def as_text(value: object) -> str:
+    """Return a JSON value as the text that PHP makes of it; a list is its first element."""
+    if isinstance(value, str):
+        return value
+    if value is None or value is False:
+        return ""
+    if value is True:
+        return "1"
+    if isinstance(value, list):
+        return as_text(value[0]) if value else ""  # pyright: ignore[reportUnknownArgumentType] - any JSON
+    if isinstance(value, dict):
+        return as_text(list(value.values()))  # pyright: ignore[reportUnknownArgumentType] - any JSON
+    return str(value)
+
+
+def number_of(text: str) -> Decimal:
+    """Return the number at the start of the text, as MySQL reads it; 0 where there is none."""
+    found = _NUMBER.match(text)
+    return Decimal(found[1]) if found else Decimal(0)
+
+
+def stored_form(field: Field, value: object) -> str | None:
+    """Return the form in which a value is stored in a field that is not a reference.
+
+    Args:
+        field: The field.
+        value: The value, out of JSON.
+
+    Raises:
+        Fault: INTERNAL_SERVER_ERROR for text in a date.
+    """
+    if field.type == "multipicklist" and isinstance(value, list):
+        items: list[object] = value
+        return _plain(SEPARATOR.join(as_text(item) for item in items), field.length)
+    if field.type == "boolean":
+        return "1" if value in _TRUE else "0"
+    text = as_text(value)
+    if field.kind == "number":
+        return _number(text, 2 if field.type == "currency" else field.decimals, field.decimals)
+    if field.kind in ("date", "datetime"):
+        return _moment(text.strip(), with_time=field.kind == "datetime")
+    return _plain(text, field.length)
+
+
+def _plain(text: str, length: int | None) -> str:
+    text = _WIDE.sub("????", text)
+    if "&" in text:
+        text = html.unescape(text)
+    return text if length is None else text[:length]
+
+
+def _number(text: str, digits: int, decimals: int) -> str:
+    # Currencies are rounded to the user's two decimals first, and stored with eight (measured).
+    value = number_of(text)
+    if value.adjusted() > 24:
+        value = Decimal(0)
+    rounded = value.quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP)
+    return format(rounded.quantize(Decimal(1).scaleb(-decimals)), "f")
+
+
+def _moment(text: str, *, with_time: bool) -> str | None:
+    if not text:
+        return None
+    found = _YEAR_FIRST.fullmatch(text)
+    if found:
+        year, month, day, clock = found.groups()
+    else:
+        found = _DAY_FIRST.fullmatch(text)
+        if not found:
+            raise Fault("INTERNAL_SERVER_ERROR", "Unknown Error while processing request")
+        (day, month, year), clock = found.groups(), None
+    try:
+        stored = date(int(year), int(month), int(day)).isoformat()
+    except ValueError:
+        stored = "0000-00-00"  # a day that no month has (measured)
+    if not with_time:
+        return stored
+    clock = clock or "00:00:00"
+    return f"{stored} {clock if len(clock) == 8 else clock + ':00'}"

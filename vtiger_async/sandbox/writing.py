@@ -1,0 +1,134 @@
+"""What a written element becomes: references and owners checked, mandatory fields asked for.
+
+The checks, their order and their messages are those measured on Vtiger 8.4: references first, then
+mandatory fields, one at a time, in the order of the module's fields.
+"""
+
+from __future__ import annotations
+
+import re
+
+from vtiger_async.sandbox.access import GROUPS, denied
+from vtiger_async.sandbox.answers import Fault
+from vtiger_async.sandbox.calls import Call, Element, bad_id
+from vtiger_async.sandbox.folding import fold
+from vtiger_async.sandbox.schema import SCHEMA, Field, Module
+from vtiger_async.sandbox.store import DELETED, LIVE, comparable
+from vtiger_async.sandbox.stored_form import MASK, as_text, stored_form
+
+__all__ = ["defaults", "refuse_duplicates", "require", "stored_values"]
+
+_OWNER = re.compile(r"(?:(\d+)x)?(\d+)")
+
+
+def stored_values(call: Call, module: Module, element: Element) -> dict[str, str | None]:
+    """Return the stored form of what an element says.
+
+    What the module does not have, what only the CRM writes, and what the user does not see, is
+    silently left out (measured).
+
+    Raises:
+        Fault: A reference is malformed or of the wrong module, or a date is text.
+    """
+    values: dict[str, str | None] = {}
+    for name, value in element.items():
+        item = module.fields.get(name)
+        if item is None or "ro" in item.flags or "line" in item.flags:
+            continue
+        if not call.user.sees_field(module, item) or ("sensitive" in item.flags and value == MASK):
+            continue
+        if item.type == "owner":
+            values[name] = _owner(as_text(value))
+        elif item.type == "reference":
+            values[name] = _reference(call, item, as_text(value))
+        else:
+            values[name] = stored_form(item, value)
+    return values
+
+
+def _reference(call: Call, item: Field, text: str) -> str | None:
+    if not text:
+        return None
+    prefix, _, digits = text.partition("x")
+    if not (prefix.isdigit() and digits.isdigit()):
+        raise bad_id()
+    module = SCHEMA.by_prefix.get(int(prefix))
+    if module is None or module.name not in item.refers_to:
+        raise Fault("REFERENCE_INVALID", f"Invalid reference specified for {item.name}")
+    if not call.user.sees(module) and module.is_entity and module.name != "Users":
+        raise denied(f"Permission to access reference type is denied {module.name}")
+    # A reference to a record that is missing is answered with success, and stored as none.
+    number = int(digits)
+    state = call.store.state(module, number) if number < 2**63 else None
+    return None if state in (None, DELETED) else module.record_id(number)
+
+
+def _owner(text: str) -> str | None:
+    """Return the owner as it is stored: nobody asks whether there is such a user (measured)."""
+    found = _OWNER.fullmatch(text)
+    if found is None:
+        return "0" if text else None
+    prefix, number = found.groups()
+    module = SCHEMA.by_prefix.get(int(prefix)) if prefix else None
+    if module is not None and module.name not in ("Users", "Groups"):
+        return number
+    if module is None:
+        is_group = int(number) in [group[0] for group in GROUPS]
+        module = SCHEMA.modules["Groups" if is_group else "Users"]
+    return module.record_id(int(number))
+
+
+def defaults(module: Module) -> dict[str, str | None]:
+    """Return what a new record gets for the fields that have a default."""
+    values: dict[str, str | None] = {}
+    for item in module.stored:
+        if item.default is None:
+            continue
+        if item.type == "reference":
+            values[item.name] = SCHEMA.modules[item.refers_to[0]].record_id(int(item.default))
+        else:
+            values[item.name] = stored_form(item, item.default)
+    return values
+
+
+def require(module: Module, element: Element, *, all_fields: bool) -> None:
+    """Ask for the mandatory fields.
+
+    Args:
+        module: The module.
+        element: What was sent; null and "" count as missing, "0" does not.
+        all_fields: Whether a field that was not sent is missing, as create and update say; revise
+            only minds those that were sent empty.
+
+    Raises:
+        Fault: MANDATORY_FIELDS_MISSING, whose message names the first field that is missing.
+    """
+    for item in module.mandatory:
+        if not all_fields and item.name not in element:
+            continue
+        if element.get(item.name) in (None, "", []):
+            raise Fault("MANDATORY_FIELDS_MISSING", f"{item.name} does not have a value")
+
+
+def refuse_duplicates(
+    call: Call, module: Module, values: dict[str, str | None], besides: int = 0
+) -> None:
+    """Refuse a value that another record has in a unique field.
+
+    Args:
+        call: The call.
+        module: The module.
+        values: What would be stored.
+        besides: The number of the record that is changed, which is no duplicate of itself.
+
+    Raises:
+        Fault: The integer 0, "Duplicate(s) detected!".
+    """
+    for item in module.unique:
+        value = values.get(item.name)
+        if not value:
+            continue
+        call.store.ensure_index(module, item, comparable(item))
+        sql = f"SELECT 1 FROM {module.name} WHERE {comparable(item)} = ? AND state = ? AND n != ?"  # noqa: S608 - names of the schema
+        if call.store.rows(sql, (fold(value), LIVE, besides)):
+            raise Fault(0, "Duplicate(s) detected!")

@@ -1,0 +1,230 @@
+"""The one file that knows the HTTP library: a request goes in, an answer or an error comes out.
+
+The library is httpx; an injected client of the same shape (httpx2) works too, so its exceptions are
+told apart by the names of their classes. Facts built on (measured on httpx 0.28): the pool loses
+slots when tasks are cancelled, so a PoolTimeout with fewer calls in flight than connections proves
+a lost slot, and nothing had left; a request built by hand costs less than `client.post()`; the
+`trace` extension tells whether sending began. Other transports report a request that was read and
+then dropped as ConnectTimeout: where nothing was traced, every failure may have been sent.
+"""
+
+from __future__ import annotations
+
+import base64
+import logging
+from collections.abc import Mapping
+from typing import Any, cast
+
+import httpx
+from attrs import define, field, frozen
+
+from vtiger_async.errors import (
+    ConfigurationError,
+    ConnectError,
+    InvalidResponseError,
+    RequestTimeoutError,
+    TransportError,
+)
+from vtiger_async.transport.admission import Ticket
+from vtiger_async.wire.decode import Answer
+from vtiger_async.wire.encode import FilePart
+
+__all__ = ["Http", "Outgoing"]
+
+_POOL_WAIT = 5.0
+"""Seconds to wait for a connection of the pool: with fewer calls than connections, a lost slot."""
+_KEEPALIVE = 4.0
+"""Seconds an idle connection is kept: shorter than servers do (5 and more), so that no write rides
+on one that the server has just closed."""
+_SENDING = (".send_request_headers.started", ".send_request_body.started")
+
+
+@frozen
+class Outgoing:
+    """One request, without any type of the HTTP library.
+
+    Attributes:
+        verb: The HTTP method.
+        url: The full URL, its query included.
+        body: The form, or None.
+        files: Files that make the form multipart.
+        fields: The form's fields where there are files.
+    """
+
+    verb: str
+    url: str
+    body: bytes | None = field(default=None, repr=False)
+    files: tuple[FilePart, ...] = ()
+    fields: Mapping[str, str] = field(factory=dict[str, str], repr=False)
+
+
+class _HideQueries(logging.Filter):
+    """httpx logs full URLs at INFO, and Vtiger's hold e-mail addresses: the query is cut off."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if isinstance(record.args, tuple) and len(record.args) > 1:
+            url = str(record.args[1])
+            if "?" in url and ("/restapi/" in url or "/webservice.php" in url):
+                shown = url.partition("?")[0] + "?..."
+                record.args = (record.args[0], shown, *record.args[2:])
+        return True
+
+
+for _name in ("httpx", "httpx2"):
+    logging.getLogger(_name).addFilter(_HideQueries())
+
+
+@define(eq=False)
+class Http:
+    """Sends requests with one user's key, over its own connections or an injected client.
+
+    Attributes:
+        connections: The size of the pool; never below the calls in flight.
+    """
+
+    connections: int
+    _authorization: str = field(repr=False)
+    _injected: Any = field(default=None, repr=False)
+    _own: httpx.AsyncClient | None = field(default=None, init=False, repr=False)
+    _busy: dict[httpx.AsyncClient, int] = field(
+        factory=dict[httpx.AsyncClient, int], init=False, repr=False
+    )
+
+    @classmethod
+    def with_key(cls, username: str, access_key: str, connections: int, injected: Any) -> Http:
+        """Return a sender that authenticates as this user (HTTP Basic, as the manual says)."""
+        token = base64.b64encode(f"{username}:{access_key}".encode()).decode("ascii")
+        return cls(connections, f"Basic {token}", injected)
+
+    async def send(self, request: Outgoing, seconds: float, ticket: Ticket) -> Answer:
+        """Send a request and return the answer, whatever its status.
+
+        Args:
+            request: The request.
+            seconds: How long to wait for each step: connecting, sending, and each read.
+            ticket: Its `sent` is set when sending begins.
+
+        Raises:
+            TransportError: No answer came; `sent` tells whether the server may have seen it.
+        """
+        client = self._client()
+        # Only an own client, or a transport that traces, proves that nothing has left.
+        evidence = client is self._own
+
+        async def trace(event: str, _: object) -> None:
+            nonlocal evidence
+            evidence = True
+            if event.endswith(_SENDING):
+                ticket.sent = True
+
+        self._busy[client] = self._busy.get(client, 0) + 1
+        try:
+            response = await client.send(self._build(client, request, seconds, trace))
+        except BaseException as error:
+            lost_slot = _is_a(error, "PoolTimeout")
+            ticket.sent = ticket.sent or not (evidence or lost_slot)
+            if lost_slot:
+                self._recycle(client)
+            mapped = _mapped(error, sent=ticket.sent)
+            if mapped is None:
+                raise
+            raise mapped from error
+        finally:
+            await self._done_with(client)
+        ticket.sent = True
+        # One pass over the raw headers: half the price of httpx.Headers.
+        headers = {
+            k.decode("latin-1").lower(): v.decode("latin-1") for k, v in response.headers.raw
+        }
+        return Answer(response.status_code, response.reason_phrase, headers, response.content)
+
+    def _client(self) -> httpx.AsyncClient:
+        if self._injected is not None:
+            return cast("httpx.AsyncClient", self._injected)
+        if self._own is None:
+            self._own = httpx.AsyncClient(
+                limits=httpx.Limits(
+                    max_connections=self.connections,
+                    max_keepalive_connections=self.connections,
+                    keepalive_expiry=_KEEPALIVE,
+                ),
+                follow_redirects=False,
+            )
+        return self._own
+
+    def _build(
+        self, client: httpx.AsyncClient, request: Outgoing, seconds: float, trace: object
+    ) -> httpx.Request:
+        headers = {"Authorization": self._authorization}
+        limits = {"connect": seconds, "read": seconds, "write": seconds, "pool": _POOL_WAIT}
+        extensions = {"trace": trace, "timeout": limits}
+        if request.files:
+            return client.build_request(
+                request.verb,
+                request.url,
+                data=dict(request.fields),
+                files=[(f.part, (f.name, f.content, f.content_type)) for f in request.files],
+                headers=headers,
+                extensions=extensions,
+            )
+        if request.body is not None:
+            headers["Content-Type"] = "application/x-www-form-urlencoded"
+        if client is not self._own:
+            # The client's own headers and hooks count: it builds the request.
+            return client.build_request(
+                request.verb,
+                request.url,
+                content=request.body,
+                headers=headers,
+                extensions=extensions,
+            )
+        headers["Accept"] = "application/json, text/json"
+        headers["Accept-Encoding"] = "gzip"
+        headers["Connection"] = "keep-alive"
+        headers["User-Agent"] = "vtiger-async"
+        return httpx.Request(
+            request.verb,
+            request.url,
+            headers=headers,
+            content=request.body,
+            extensions=extensions,
+        )
+
+    def _recycle(self, client: httpx.AsyncClient) -> None:
+        # The pool has lost a slot for good; calls under way end on the old client, new ones go to
+        # a new one.
+        if client is self._own:
+            self._own = None
+
+    async def _done_with(self, client: httpx.AsyncClient) -> None:
+        self._busy[client] -= 1
+        if self._busy[client] == 0 and client is not self._injected:
+            del self._busy[client]
+            if client is not self._own:
+                await client.aclose()
+
+    async def aclose(self) -> None:
+        """Close the own connections; an injected client stays its owner's."""
+        own, self._own = self._own, None
+        if own is not None:
+            await own.aclose()
+
+
+def _is_a(error: BaseException, *names: str) -> bool:
+    return any(kind.__name__ in names for kind in type(error).__mro__)
+
+
+def _mapped(error: BaseException, *, sent: bool) -> TransportError | ConfigurationError | None:
+    """Return the typed error for an exception of the HTTP library; None if it is not one."""
+    text = f"{type(error).__name__}: {error}".rstrip(": ")
+    if _is_a(error, "UnsupportedProtocol", "InvalidURL", "LocalProtocolError"):
+        return ConfigurationError(f"the request cannot be sent: {text}")
+    if not _is_a(error, "HTTPError", "StreamError"):
+        return None
+    if not sent:
+        return ConnectError(text)
+    if _is_a(error, "TimeoutException"):
+        return RequestTimeoutError(f"no answer in time ({text})")
+    if _is_a(error, "DecodingError"):
+        return InvalidResponseError(f"the body's encoding is broken ({text})")
+    return TransportError(f"the connection broke ({text})")

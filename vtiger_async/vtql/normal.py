@@ -1,0 +1,96 @@
+"""From an expression to the flat form of the language: an OR of ANDs, without parentheses.
+
+VTQL has no parentheses in WHERE, and AND binds before OR (measured on Vtiger 8.4). So
+`(a or b) and c` is multiplied out into `a and c or b and c`. Equalities of one field are first
+merged into one IN, since that multiplies nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final, TypeAlias
+
+from vtiger_async.errors import InvalidArgumentError
+from vtiger_async.vtql.tree import AllOf, AnyOf, Condition, Expression, Scalar
+
+__all__ = ["MAX_ALTERNATIVES", "Alternatives", "alternatives", "both"]
+
+Alternatives: TypeAlias = tuple[tuple[Condition, ...], ...]
+"""An OR of ANDs: one tuple of conditions for each alternative; none at all means every record."""
+
+MAX_ALTERNATIVES: Final = 1_000
+"""How many alternatives multiplying out may make; beyond it the text and its price explode."""
+
+
+def alternatives(expression: Expression) -> Alternatives:
+    """Return the flat form of an expression: it holds for exactly the same records.
+
+    Raises:
+        InvalidArgumentError: Multiplying out would make more than `MAX_ALTERNATIVES`, or a part
+            is not an expression.
+    """
+    if isinstance(expression, Condition):
+        return ((expression,),)
+    if isinstance(expression, AnyOf):
+        return _merged(one for part in expression.parts for one in alternatives(part))
+    if isinstance(expression, AllOf):
+        result: Alternatives = ()
+        for part in expression.parts:
+            result = both(result, alternatives(part))
+        return result
+    raise InvalidArgumentError(
+        "a condition is written as F.lastname == 'Smith', or made with Condition; "
+        f"this is a {type(expression).__name__}"
+    )
+
+
+def both(left: Alternatives, right: Alternatives) -> Alternatives:
+    """Return the alternatives of `left AND right`.
+
+    Raises:
+        InvalidArgumentError: There would be more than `MAX_ALTERNATIVES`. Adding one alternative
+            (a bound for paging, say) to however many is always possible.
+    """
+    if not left or not right:
+        return left or right
+    count = len(left) * len(right)
+    if count > MAX_ALTERNATIVES and count > max(len(left), len(right)):
+        raise InvalidArgumentError(
+            f"this condition multiplies out into {count} alternatives, more than "
+            f"{MAX_ALTERNATIVES}: VTQL has no parentheses, so each OR under an AND is written "
+            "out; use in_() for one field, or run one query for each part"
+        )
+    products = (tuple(dict.fromkeys((*a, *b))) for a in left for b in right)
+    return tuple(dict.fromkeys(products))
+
+
+def _merged(found: Iterable[tuple[Condition, ...]]) -> Alternatives:
+    """Merge alternatives that are equalities of one field into one IN, at the first one's place.
+
+    Only values of one kind are merged: MariaDB compares an IN list of text and numbers by other
+    rules than it compares each of them.
+    """
+    values: dict[object, dict[Scalar, None]] = {}
+    result: dict[object, tuple[Condition, ...]] = {}
+    for one in found:
+        key = _equality(one)
+        if key is None:
+            result.setdefault(one, one)
+        else:
+            values.setdefault(key, {}).update((value, None) for value in one[0].values)
+            result.setdefault(key, one)
+    return tuple(_one_of(one, tuple(values.get(key, ()))) for key, one in result.items())
+
+
+def _equality(one: tuple[Condition, ...]) -> tuple[str, type] | None:
+    """Return what an alternative is merged by, its field and kind of value; None if by nothing."""
+    first, *others = one
+    kinds = {type(value) for value in first.values}
+    if others or first.operator not in {"=", "IN"} or len(kinds) > 1:
+        return None
+    return first.field, kinds.pop()
+
+
+def _one_of(one: tuple[Condition, ...], values: tuple[Scalar, ...]) -> tuple[Condition, ...]:
+    first, *_ = one
+    return one if len(values) <= len(first.values) else (Condition(first.field, "IN", values),)
