@@ -10,8 +10,12 @@ import time
 from typing import Protocol, runtime_checkable
 
 import anyio
+import anyio.lowlevel
 
 __all__ = ["Clock", "ScaledClock", "SystemClock"]
+
+_ANCHOR: anyio.lowlevel.RunVar[float] = anyio.lowlevel.RunVar("vtiger_async_anchor")
+"""Wall time less the event loop's time; each loop counts from another moment."""
 
 
 @runtime_checkable
@@ -34,14 +38,11 @@ class Clock(Protocol):
 class SystemClock:
     """Real time, or whatever the event loop takes for it.
 
-    Inside an event loop the wall time is anchored once and then moves with the loop's own clock,
-    so that a virtual loop clock moves it too. Outside one it is the system's.
+    Inside an event loop the wall time is anchored once per loop and then moves with the loop's own
+    clock, so that a virtual loop clock moves it too. Outside one it is the system's.
     """
 
-    __slots__ = ("_anchor",)
-
-    def __init__(self) -> None:
-        self._anchor: float | None = None
+    __slots__ = ()
 
     def time(self) -> float:
         """Return the wall time in Unix seconds."""
@@ -49,9 +50,12 @@ class SystemClock:
             now = anyio.current_time()
         except Exception:  # noqa: BLE001 - no event loop runs here; each backend says so differently
             return time.time()
-        if self._anchor is None:
-            self._anchor = time.time() - now
-        return self._anchor + now
+        try:
+            anchor = _ANCHOR.get()
+        except LookupError:
+            anchor = time.time() - now
+            _ANCHOR.set(anchor)
+        return anchor + now
 
     def monotonic(self) -> float:
         """Return the event loop's time."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from urllib.parse import urlsplit
 
 from vtiger_async.errors import ConfigurationError
@@ -16,7 +16,11 @@ API_PATH = "/restapi/v1/vtiger/default"
 """Where the operations are, below the instance's base (manual of 2025, "Getting Started")."""
 
 _ENDS = re.compile(r"/(?:restapi(?:/|$)|index\.php|webservice\.php)")
-_ENVIRONMENT = ("VTIGER_URL", "VTIGER_USERNAME", "VTIGER_ACCESS_KEY")
+_ENVIRONMENT = {
+    "VTIGER_URL": "url",
+    "VTIGER_USERNAME": "username",
+    "VTIGER_ACCESS_KEY": "access_key",
+}
 
 
 def base_url(url: str) -> str:
@@ -31,20 +35,25 @@ def base_url(url: str) -> str:
     text = url.strip()
     if not text or any(c.isspace() for c in text):
         raise ConfigurationError(
-            f"url: {url!r} is not an instance's address, as acme.od2.vtiger.com"
+            "url: it is empty or holds a space; an instance's address is acme.od2.vtiger.com"
         )
     scheme, rest = text.split("://", 1) if "://" in text else ("", text)
     try:
         parts = urlsplit(f"//{rest}")
         host, port = parts.hostname or "", parts.port
-    except ValueError as error:
-        raise ConfigurationError(f"url: {url!r} cannot be read: {error}") from None
+    except ValueError:
+        # Not shown: what stands in the port's place can be a key.
+        raise ConfigurationError(
+            "url: it cannot be read: after the host's name comes a port's number, or nothing"
+        ) from None
     if parts.username is not None or parts.password is not None:
         raise ConfigurationError(
             "url: it holds a user name or a key: give them as username= and access_key="
         )
-    if not host:
-        raise ConfigurationError(f"url: {url!r} names no host")
+    if host in ("", "http", "https"):
+        raise ConfigurationError(
+            "url: it names no host; an instance's address is acme.od2.vtiger.com"
+        )
     scheme = scheme.lower() or ("http" if is_loopback(host) else "https")
     if scheme not in ("https", "http"):
         raise ConfigurationError(f"url: https is wanted, not {scheme}")
@@ -76,7 +85,9 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def settings_from(environment: Mapping[str, str] | None = None) -> dict[str, object]:
+def settings_from(
+    environment: Mapping[str, str] | None = None, given: Collection[str] = ()
+) -> dict[str, object]:
     """Return the client's arguments from the environment.
 
     Reads `VTIGER_URL`, `VTIGER_USERNAME`, `VTIGER_ACCESS_KEY` and, where set, `VTIGER_EDITION` and
@@ -84,24 +95,29 @@ def settings_from(environment: Mapping[str, str] | None = None) -> dict[str, obj
 
     Args:
         environment: The variables; those of the process, if not given.
+        given: Arguments that the caller has already; they may be missing.
 
     Raises:
         ConfigurationError: One is missing, or `VTIGER_USERS` is no number; no value is shown.
     """
     variables = os.environ if environment is None else environment
-    missing = [name for name in _ENVIRONMENT if not variables.get(name)]
+    missing = [
+        variable
+        for variable, argument in _ENVIRONMENT.items()
+        if not variables.get(variable) and argument not in given
+    ]
     if missing:
         raise ConfigurationError(f"set {', '.join(missing)} in the environment")
     settings: dict[str, object] = {
-        "url": variables["VTIGER_URL"],
-        "username": variables["VTIGER_USERNAME"],
-        "access_key": variables["VTIGER_ACCESS_KEY"],
+        argument: variables[variable]
+        for variable, argument in _ENVIRONMENT.items()
+        if variables.get(variable)
     }
     if variables.get("VTIGER_EDITION"):
         settings["edition"] = variables["VTIGER_EDITION"]
     users = variables.get("VTIGER_USERS")
     if users:
-        if not users.isdigit():
+        if not (users.isdecimal() and len(users) < 10):
             raise ConfigurationError("VTIGER_USERS is a number of users")
         settings["users"] = int(users)
     return settings

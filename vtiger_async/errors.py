@@ -111,7 +111,7 @@ class VtigerError(Exception):
 
     def __str__(self) -> str:
         subject = " ".join(s for s in (self.operation, self.module, self.record_id) if s)
-        message = " ".join(self.message.split())
+        message = self.message
         if self.code is not None and str(self.code) not in message:
             message = f"{self.code}: {message}" if message else str(self.code)
         facts: list[str] = []
@@ -124,7 +124,9 @@ class VtigerError(Exception):
         text = f"{subject}: {message}" if subject else message
         if facts:
             text = f"{text} ({', '.join(facts)})"
-        return f"{text}. {self.hint}" if self.hint else text
+        if self.hint:
+            text = f"{text.rstrip('.')}. {self.hint}"
+        return " ".join(text.split())
 
 
 class ConfigurationError(VtigerError):

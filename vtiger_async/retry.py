@@ -87,11 +87,8 @@ def verdict(error: VtigerError, repeat: Repeat, policy: RetryPolicy) -> Verdict:
     if isinstance(error, ServerError) and error.status is not None and error.status >= 500:
         if error.retry_after is not None:
             return Verdict.AGAIN
-        if error.code is None:
-            return _ambiguous(repeat, policy)
-        # The server handled its own failure and says so in JSON: a read may fare better next time,
-        # a write was refused.
-        return Verdict.AGAIN if repeat is Repeat.SAFE else Verdict.FINAL
+        # With Vtiger's JSON or without: a failure on the server's side may come after the write.
+        return _ambiguous(repeat, policy)
     return Verdict.FINAL
 
 

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time
 from decimal import Decimal
 from enum import StrEnum
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, TypeGuard
 
 from vtiger_async.errors import InvalidIdError
 
-__all__ = ["FieldValue", "Json", "RecordId", "ServiceName", "SyncScope"]
+__all__ = ["FieldValue", "Json", "RecordId", "ServiceName", "SyncScope", "is_list", "is_map"]
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 """Any value that JSON can hold."""
@@ -22,6 +22,17 @@ FieldValue: TypeAlias = "_Scalar | Sequence[FieldValue] | Mapping[str, FieldValu
 
 SyncScope: TypeAlias = Literal["user", "userandgroup", "application"]
 """Whose records a sync tells of: the caller's, those of the caller's groups too, or all."""
+
+
+def is_map(value: object) -> TypeGuard[dict[str, Any]]:
+    """Tell whether a decoded JSON value is an object."""
+    return isinstance(value, dict)
+
+
+def is_list(value: object) -> TypeGuard[list[Any]]:
+    """Tell whether a decoded JSON value is an array."""
+    return isinstance(value, list)
+
 
 _FORM = re.compile(r"([0-9]{1,10})x([0-9]{1,19})", re.ASCII)
 

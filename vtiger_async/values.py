@@ -6,13 +6,15 @@ datetimes as YYYY-MM-DD HH:MM:SS in UTC, decimals with a point and without group
 
 from __future__ import annotations
 
-import math
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 
 from vtiger_async.errors import InvalidArgumentError
 
 __all__ = ["scalar_text"]
+
+_MAX_EXPONENT = 400
+"""Digits before or behind the point; a Decimal may ask for a billion of them."""
 
 
 def scalar_text(value: object, where: str) -> str:
@@ -24,7 +26,7 @@ def scalar_text(value: object, where: str) -> str:
 
     Raises:
         InvalidArgumentError: The value has no such form: another type, a datetime without a zone,
-            a number that is not finite, or text with a lone surrogate.
+            a time with one, a number that is not finite, or text with a lone surrogate.
     """
     if isinstance(value, str):
         return _checked_text(value, where)
@@ -39,7 +41,7 @@ def scalar_text(value: object, where: str) -> str:
     if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, time):
-        return value.strftime("%H:%M:%S")
+        return _time_text(value, where)
     raise InvalidArgumentError(
         f"{where}: a {type(value).__name__} cannot be stored: give text, a number, a bool, a date, "
         "a time, or a datetime with a zone"
@@ -59,10 +61,12 @@ def _checked_text(value: str, where: str) -> str:
 
 
 def _number_text(value: float | Decimal, where: str) -> str:
-    if not math.isfinite(value):
+    # float's own repr: a subclass may have another (numpy's float64 has).
+    number = value if isinstance(value, Decimal) else Decimal(float.__repr__(value))
+    if not number.is_finite() or abs(number.adjusted()) > _MAX_EXPONENT:
         raise InvalidArgumentError(f"{where}: {value} is not a number that Vtiger can store")
     # Never an exponent: "1E+2" would be stored as 1.
-    return format(Decimal(repr(value)) if isinstance(value, float) else value, "f")
+    return format(number, "f")
 
 
 def _datetime_text(value: datetime, where: str) -> str:
@@ -71,4 +75,20 @@ def _datetime_text(value: datetime, where: str) -> str:
             f"{where}: the datetime {value.isoformat()} has no zone: Vtiger stores UTC, so say "
             "which time is meant, as in datetime(2026, 1, 31, 9, 0, tzinfo=UTC)"
         )
-    return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
+    try:
+        moment = value.astimezone(UTC)
+    except OverflowError:
+        raise InvalidArgumentError(
+            f"{where}: the datetime {value.isoformat()} lies outside of the years 1 to 9999 in UTC"
+        ) from None
+    # Not strftime: it writes the year 999 with three digits.
+    return moment.replace(tzinfo=None).isoformat(" ", "seconds")
+
+
+def _time_text(value: time, where: str) -> str:
+    if value.tzinfo is not None and value.utcoffset() != timedelta(0):
+        raise InvalidArgumentError(
+            f"{where}: the time {value.isoformat()} has a zone, and without a date it cannot be "
+            "turned into UTC: give the time in UTC"
+        )
+    return value.replace(tzinfo=None).isoformat("seconds")

@@ -45,11 +45,12 @@ def compare_output(example: Example) -> None:
 
 def run_test_file(example: Example) -> None:
     """Give a snippet that is a whole test file to pytest, in a folder of its own."""
+    options = ["-q", "-W", "error", "-p", "no:cacheprovider", "-p", "no:asyncio"]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "test_snippet.py")
         path.write_text(example.parsed, encoding="utf-8")
         result = subprocess.run(
-            [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider", path],
+            [sys.executable, "-m", "pytest", *options, path],
             cwd=folder,
             env=os.environ | {"PYTHONPATH": str(ROOT)},
             capture_output=True,

@@ -272,6 +272,20 @@ class TestRoutes:
             assert (await http.get("/restapi/vtap/api/none")).status_code == 401
 
 
+class TestClient:
+    """`Sandbox.client()`."""
+
+    async def test_it_is_a_client_in_the_sandboxs_time(self, sandbox: Sandbox) -> None:
+        """The client calls this sandbox as the user it is for, with the options it is given."""
+        sandbox.route("sum", lambda call: sum(int(str(n)) for n in call.params.values()))
+        async with sandbox.client("sales", max_in_flight=2) as crm:
+            me = await crm.me()
+            assert me["user_name"] == "sales"
+            path = "/restapi/vtap/api/sum"
+            assert await crm.call("POST", path, {"a": 1, "b": 2}) == 3
+        assert sandbox.ledger()["calls"] == {"me": 1, "vtap/sum": 1}
+
+
 class TestQuota:
     """The flood control on the way."""
 

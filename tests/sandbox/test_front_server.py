@@ -80,6 +80,16 @@ class TestServing:
 
         over_http(scenario)
 
+    def test_what_is_not_http_gets_a_400(self) -> None:
+        """Bytes that are no request are answered before any app sees them."""
+
+        async def scenario(_: Sandbox, http: httpx.AsyncClient) -> None:
+            async with await anyio.connect_tcp("127.0.0.1", http.base_url.port or 0) as stream:
+                await stream.send(b"\x00\r\n\r\n")
+                assert (await stream.receive()).startswith(b"HTTP/1.1 400 Bad Request")
+
+        over_http(scenario)
+
     def test_files_are_uploaded(self) -> None:
         """A multipart form arrives with its file."""
         sizes: list[int] = []
@@ -192,7 +202,7 @@ class TestServe:
         async def run() -> None:
             with Sandbox(limits=False) as sandbox:
                 async with anyio.create_task_group() as group:
-                    group.start_soon(serve, sandbox, "127.0.0.1", 0, out)
+                    group.start_soon(serve, sandbox.app, sandbox.credentials(), "127.0.0.1", 0, out)
                     await eventually(out.getvalue)
                     line = json.loads(out.getvalue())
                     auth = (line["username"], line["access_key"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +15,7 @@ from vtiger_async.errors import ConfigurationError
 __all__ = ["MinuteWindow", "app"]
 
 app = typer.Typer(help="A simulated Vtiger to try things on.", no_args_is_help=True)
+"""The commands under `vtiger-async sandbox`."""
 
 
 class MinuteWindow(StrEnum):
@@ -68,8 +68,8 @@ def serve(
         # Here, so that the other commands neither need the extra nor wait for its imports.
         from vtiger_async.sandbox import Sandbox
         from vtiger_async.sandbox.server import serve as serve_sandbox
-    except ModuleNotFoundError as error:
-        typer.echo(f"the sandbox needs {error.name}: pip install 'vtiger-async[sandbox]'", err=True)
+    except ImportError as error:
+        typer.echo(f"{error}: see pip install 'vtiger-async[sandbox]'", err=True)
         raise typer.Exit(1) from None
     try:
         served = Sandbox(
@@ -85,7 +85,7 @@ def serve(
     except ConfigurationError as error:
         raise typer.BadParameter(str(error)) from None
     try:
-        anyio.run(partial(serve_sandbox, served, host, port))
+        anyio.run(serve_sandbox, served.app, served.credentials(), host, port)
     except OSError as error:
         typer.echo(f"cannot listen on {host}:{port}: {error.strerror}", err=True)
         raise typer.Exit(1) from None

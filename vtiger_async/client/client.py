@@ -113,7 +113,7 @@ class VtigerClient(RecordOperations, RelatedOperations):
         Raises:
             ConfigurationError: A variable is missing.
         """
-        return cls(**cast("dict[str, Any]", {**settings_from(), **options}))
+        return cls(**cast("dict[str, Any]", {**settings_from(given=options), **options}))
 
     def with_options(
         self,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import anyio
 import anyio.lowlevel
@@ -23,6 +23,7 @@ from vtiger_async.models.records import Record
 from vtiger_async.quota.ledger import WindowUse
 from vtiger_async.transport.http import Outgoing
 from vtiger_async.transport.pipeline import Call, CallOptions, Pipeline
+from vtiger_async.types import is_list, is_map
 from vtiger_async.vtql import Select
 from vtiger_async.wire.encode import FilePart, encode_parameters, form_text
 from vtiger_async.wire.operations import OPERATIONS, Repeat
@@ -120,9 +121,9 @@ class Core:
         if module.id_prefix:
             self.prefixes[module.id_prefix] = module.name
 
-    def forget(self, module: str) -> None:
-        """Drop a description that a change has made stale."""
-        self._modules.pop(module, None)
+    def forget(self) -> None:
+        """Drop all descriptions: a change has made some stale, and picklists are shared."""
+        self._modules.clear()
 
     def quota(self) -> Quota:
         """Return the quota as it stands."""
@@ -216,14 +217,13 @@ def records_of(result: Any, module: str | None) -> list[Record]:
     Raises:
         InvalidResponseError: It is no list of records.
     """
-    if isinstance(result, dict):
-        result = list(cast("dict[str, Any]", result).values())
-    if result is not None and not isinstance(result, list):
+    items = list(result.values()) if is_map(result) else result or []
+    if not is_list(items):
         raise InvalidResponseError(
             f"a list of records was expected, and the server sent {type(result).__name__}",
             module=module,
         )
-    return [Record.of(item, module) for item in cast("list[Any]", result or [])]
+    return [Record.of(item, module) for item in items]
 
 
 def check_text(value: str, name: str, operation: str) -> str:

@@ -100,7 +100,7 @@ class MetadataOperations(Operations):
         element = {"fieldname": field, "values": _value_list(values, "values", "add_picklist")}
         result = await self._edit("add_picklist", module, field, element)
         ids = cast("dict[str, Any]", result).values() if isinstance(result, dict) else ()
-        return tuple(int(str(number)) for number in ids if str(number).isdigit())
+        return tuple(int(str(number)) for number in ids if str(number).isdecimal())
 
     async def edit_picklist(self, module: str, field: str, current: str, new: str) -> None:
         """Rename a value of a picklist. Administrators only; not for global picklists.
@@ -136,9 +136,11 @@ class MetadataOperations(Operations):
         checked_module(module)
         check_text(field, "field", operation)
         values = {"elementType": module, "element": element}
-        result = await self._run(operation, values, module=module)
-        self._core.forget(module)
-        return result
+        try:
+            return await self._run(operation, values, module=module)
+        finally:
+            # Also where the reply was lost: the picklist may have changed.
+            self._core.forget()
 
     async def edition_limits(self, service: ServiceName | str) -> EditionLimit:
         """Return one limit of the instance's edition.

@@ -7,22 +7,18 @@ ORDER BY the order is not stable; one direction holds, for the last ORDER BY fie
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hashlib
-import json
-import zlib
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias
 
 from attrs import define, evolve, field
 
+from vtiger_async.client.position import Position
 from vtiger_async.errors import AccessDeniedError, InvalidArgumentError
 from vtiger_async.models.records import Record
 from vtiger_async.vtql import Condition, F, Select
 
-__all__ = ["PAGE", "URL_BYTES", "FetchPage", "Position", "Reader"]
+__all__ = ["PAGE", "URL_BYTES", "FetchPage", "Reader", "count_of"]
 
 PAGE = 100
 """Records of one page; the server silently cuts more to this."""
@@ -33,87 +29,6 @@ _SWEEP_MARGIN = 600.0
 
 FetchPage: TypeAlias = Callable[[Select], Coroutine[Any, Any, list[Record]]]
 """Makes one query and returns its records."""
-
-
-@define
-class Position:
-    """Where the reading of a statement stands; all that is needed to go on with it.
-
-    Attributes:
-        piece: The statement among those that the user's was cut into.
-        after: The last id read by keyset.
-        offset: Rows read by offset, where an order other than by id is asked for.
-        anchor: The id of the last row read by offset.
-        phase: `"pages"`, `"sweep"` (looking for what moved meanwhile), or `"end"`.
-        shifted: Whether rows were seen to move between two pages.
-        started: When the reading began, in Unix seconds.
-        given: Records given so far.
-        seen: The numbers of the records given, where repeats can come.
-    """
-
-    piece: int = 0
-    after: str | None = None
-    offset: int = 0
-    anchor: str | None = None
-    phase: str = "pages"
-    shifted: bool = False
-    started: float = 0.0
-    given: int = 0
-    seen: set[int] = field(factory=set[int], repr=False)
-
-    def token(self, statement: Select) -> str:
-        """Return the position as text that `of_token` reads back."""
-        state = [
-            fingerprint(statement), self.piece, self.after, self.offset, self.anchor,
-            self.phase, self.shifted, self.started, self.given, _steps(self.seen),
-        ]  # fmt: skip
-        text = json.dumps(state, separators=(",", ":")).encode()
-        return base64.urlsafe_b64encode(zlib.compress(text, 9)).decode("ascii").rstrip("=")
-
-    @classmethod
-    def of_token(cls, token: str, statement: Select) -> Position:
-        """Return the position that a token holds.
-
-        Raises:
-            InvalidArgumentError: It is no token, or one of another statement.
-        """
-        try:
-            text = zlib.decompress(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
-            mark, *state, steps = json.loads(text)
-            position = cls(*state, seen=_unstep(steps))
-        except (ValueError, TypeError, zlib.error, binascii.Error):
-            raise InvalidArgumentError(
-                "resume: this is not a resume token", operation="query"
-            ) from None
-        if mark != fingerprint(statement):
-            raise InvalidArgumentError(
-                "resume: this token belongs to another statement", operation="query"
-            )
-        return position
-
-
-def fingerprint(statement: Select) -> str:
-    """Return a short mark of a statement, to tell it from others."""
-    return hashlib.blake2b(str(statement).encode(), digest_size=6).hexdigest()
-
-
-def _steps(numbers: set[int]) -> list[int]:
-    """Return sorted numbers as differences: small ones, which compress well."""
-    steps: list[int] = []
-    last = 0
-    for number in sorted(numbers):
-        steps.append(number - last)
-        last = number
-    return steps
-
-
-def _unstep(steps: Any) -> set[int]:
-    numbers: set[int] = set()
-    last = 0
-    for step in cast("list[int]", steps):
-        last += step
-        numbers.add(last)
-    return numbers
 
 
 @define(eq=False)
@@ -171,7 +86,11 @@ class Reader:
         position.started = position.started or now
         if position.phase == "sweep":
             return await self._sweep()
-        return await (self._keyset() if self.by_id else self._ordered())
+        if self.by_id:
+            return await self._keyset()
+        if await self._is_read_backwards():
+            return await self._backwards()
+        return await self._ordered()
 
     async def _keyset(self) -> list[Record] | None:
         position, statement = self.position, self.pieces[self.position.piece]
@@ -189,30 +108,67 @@ class Reader:
                 position.phase = "end"
                 return None
             return []
-        ids = [record.id for record in page]
-        position.after = str(min(ids) if down else max(ids))
-        return self._fresh(page, remember=len(self.pieces) > 1)
+        rows = _by_number(page)
+        position.after = str(rows[min(rows) if down else max(rows)].id)
+        return self._fresh(rows, remember=len(self.pieces) > 1)
+
+    async def _is_read_backwards(self) -> bool:
+        """Decide how a descending order is read, if it takes more than a page.
+
+        Direction holds for the last field, so no id can be added to settle the order of equal
+        values, which is another one in each page. Upwards it can: so the same order is read
+        upwards, from its end. Of several fields the opposite order cannot be said.
+        """
+        statement, position = self.statement, self.position
+        one_page = statement.limit_to is not None and statement.limit_to <= PAGE
+        if not statement.descending or len(statement.order_fields) > 1 or one_page:
+            return False
+        if position.total is None:
+            total = await count_of(self.fetch, self.pieces[0])
+            position.total = -1 if total is None else total
+        return position.total >= 0
+
+    async def _backwards(self) -> list[Record] | None:
+        """Read by offset from the end of the opposite order, with one row of overlap."""
+        position, statement = self.position, self.pieces[0]
+        overlap = 1 if position.offset else 0
+        end = (position.total or 0) - (self.statement.offset_by or 0) - position.offset + overlap
+        start = max(0, end - self._size(overlap))
+        if end <= overlap:
+            self._turn_to_sweep()
+            return [] if position.phase == "sweep" else None
+        upwards = statement.order_by(*statement.order_fields, "id").offset(start)
+        rows = (await self.fetch(upwards.limit(end - start)))[::-1]
+        if overlap and rows and rows[0].id == position.anchor:
+            rows = rows[1:]
+        elif overlap:
+            position.shifted = True
+        position.offset += end - start - overlap
+        position.anchor = str(rows[-1].id) if rows else None
+        return self._fresh(_by_number(rows), remember=True)
 
     async def _ordered(self) -> list[Record] | None:
         """Read by offset, one row of overlap: it shows whether rows have moved between pages."""
         position, statement = self.position, self.pieces[0]
-        overlap = 1 if position.offset else 0
+        overlap = 0 if position.anchor is None else 1
         start, size = position.offset - overlap, self._size(overlap)
         if not statement.descending and "id" not in statement.order_fields:
-            # Equal values come in any order, another one each time; the id settles it. After DESC
-            # nothing can be added: the direction would then hold for the id alone.
+            # Equal values come in any order, another one in each page; the id settles it.
             statement = statement.order_by(*statement.order_fields, "id")
         first_row = (self.statement.offset_by or 0) + start
         page = await self.fetch(statement.offset(first_row).limit(size))
-        in_place = not overlap or (bool(page) and page[0].id == position.anchor)
-        position.shifted = position.shifted or not in_place
-        rows = page[overlap:] if in_place else page
+        if overlap and page and page[0].id == position.anchor:
+            rows = page[1:]
+        else:
+            # Not where it was; or rows after a short page, which was not the last then.
+            position.shifted = position.shifted or (bool(overlap or page) and position.offset > 0)
+            rows = page
         if not rows:
             self._turn_to_sweep()
             return [] if position.phase == "sweep" else None
         position.offset = start + size
-        position.anchor = str(rows[-1].id)
-        return self._fresh(rows, remember=True)
+        position.anchor = str(rows[-1].id) if len(page) == size else None
+        return self._fresh(_by_number(rows), remember=True)
 
     def _turn_to_sweep(self) -> None:
         """Decide whether anything can have been missed: not if it all came as one page."""
@@ -230,7 +186,8 @@ class Reader:
         """
         position = self.position
         statement = evolve(self.pieces[0], order_fields=(), descending=False)
-        if not (position.shifted or self.statement.descending):
+        settled = not self.statement.descending or (position.total or -1) >= 0
+        if settled and not position.shifted:
             statement = statement.where(_changed_since(position.started - _SWEEP_MARGIN))
         if position.after is not None:
             statement = statement.where(F["id"] > position.after)
@@ -244,27 +201,37 @@ class Reader:
         if not page:
             position.phase = "end"
             return None
-        position.after = str(max(record.id for record in page))
-        return self._fresh(page, remember=True)
+        rows = _by_number(page)
+        position.after = str(rows[max(rows)].id)
+        return self._fresh(rows, remember=True)
 
     def _size(self, overlap: int = 0) -> int:
         left = self.left
         return PAGE if left is None else min(PAGE, left + overlap)
 
-    def _fresh(self, page: list[Record], *, remember: bool) -> list[Record]:
-        """Return the records of a page that were not given before, once each."""
-        within: set[int] = set()
-        fresh: list[Record] = []
-        for record in page:
-            number = record.id.number
-            if number not in within and number not in self.position.seen:
-                within.add(number)
-                fresh.append(record)
-        fresh = fresh if self.left is None else fresh[: self.left]
-        self.position.given += len(fresh)
+    def _fresh(self, rows: dict[int, Record], *, remember: bool) -> list[Record]:
+        """Return the records of a page that were not given before."""
+        position = self.position
+        fresh = [number for number in rows if number not in position.seen][: self.left]
+        position.given += len(fresh)
         if remember:
-            self.position.seen.update(record.id.number for record in fresh)
-        return fresh
+            position.seen.update(fresh)
+        return [rows[number] for number in fresh]
+
+
+def _by_number(page: list[Record]) -> dict[int, Record]:
+    """Return the records by their numbers, in the page's order, each once."""
+    rows: dict[int, Record] = {}
+    for record in page:
+        rows.setdefault(record.id.number, record)
+    return rows
+
+
+async def count_of(fetch: FetchPage, statement: Select) -> int | None:
+    """Return how many records match; None where the server's count(*) gives an empty list."""
+    rows = await fetch(statement.counting())
+    value = str(rows[0].get("count", rows[0].get("count(*)", ""))) if rows else ""
+    return int(value) if value.isdigit() else None
 
 
 def _widest(statement: Select) -> Select:

@@ -9,7 +9,8 @@ from typing import Any
 import anyio
 from attrs import evolve
 
-from vtiger_async.client.paging import FetchPage, Position, Reader
+from vtiger_async.client.paging import FetchPage, Reader, count_of
+from vtiger_async.client.position import Position
 from vtiger_async.clock import Clock
 from vtiger_async.errors import InvalidArgumentError, VtigerError
 from vtiger_async.models.records import Record
@@ -142,9 +143,7 @@ class Query(AsyncIterator[Record]):
         reader = Reader(bare, self._fetch, Position())
         total: int | None = None
         if len(reader.pieces) == 1:
-            rows = await self._fetch(bare.counting())
-            value = str(rows[0].get("count", rows[0].get("count(*)", ""))) if rows else ""
-            total = int(value) if value.isdigit() else None
+            total = await count_of(self._fetch, bare)
         if total is None:
             total = 0
             while (page := await reader.next_page(self._clock.time())) is not None:

@@ -17,7 +17,7 @@ from vtiger_async.errors import (
     UnsupportedOperationError,
 )
 from vtiger_async.models.records import File, LookupHit, Record, User
-from vtiger_async.types import FieldValue, RecordId
+from vtiger_async.types import FieldValue, RecordId, is_map
 from vtiger_async.wire.encode import FilePart, checked_module, encode_element
 
 __all__ = ["RecordOperations"]
@@ -187,8 +187,7 @@ class RecordOperations(Operations):
         }
         element = {"leadId": str(rid), "entities": parts}
         result = await self._run("convertlead", {"element": element}, module="Leads", record_id=rid)
-        made = cast("dict[str, Any]", result) if isinstance(result, dict) else {}
-        return {name: RecordId(value) for name, value in made.items() if value}
+        return read_as("convertlead", _ids_by_module, result)
 
     async def reopen(self, record_id: str) -> None:
         """Reopen a closed record, where that is permitted.
@@ -319,17 +318,33 @@ class RecordOperations(Operations):
             raise InvalidArgumentError(
                 f"lookup finds a 'phone' or an 'email', not {kind!r}", operation="lookup"
             )
-        modules: dict[str, list[str]] | None = None
-        if isinstance(search_in, Mapping):
-            modules = {checked_module(name): list(names) for name, names in search_in.items()}
-        elif search_in is not None:
-            modules = {checked_module(name): [] for name in search_in}
+        modules = _searched(search_in)
         values = {"type": kind, "value": check_text(value, "value", "lookup"), "searchIn": modules}
         result = await self._run("lookup", values)
         module = next(iter(modules)) if modules is not None and len(modules) == 1 else None
         hits = read_as("lookup", records_of, result, module)
         known = self._core.module_of
         return [LookupHit(h.fields, h.module or known(str(h.get("id", "")))) for h in hits]
+
+
+def _ids_by_module(result: Any) -> dict[str, RecordId]:
+    made: dict[str, Any] = result if is_map(result) else {}
+    return {name: Record({"id": value}, name).id for name, value in made.items() if value}
+
+
+def _searched(
+    search_in: Mapping[str, Sequence[str]] | Sequence[str] | None,
+) -> dict[str, list[str]] | None:
+    if search_in is None:
+        return None
+    fields = search_in if isinstance(search_in, Mapping) else dict.fromkeys(search_in, ())
+    # A text is a sequence too, of single letters.
+    if not fields or isinstance(search_in, str) or any(isinstance(f, str) for f in fields.values()):
+        raise InvalidArgumentError(
+            'search_in is field names by module, {"Contacts": ["email"]}, or a list of modules',
+            operation="lookup",
+        )
+    return {checked_module(name): list(names) for name, names in fields.items()}
 
 
 def _tag_list(tags: Sequence[str], operation: str) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 from vtiger_async.client.core import check_text, read_as, records_of
 from vtiger_async.client.metadata import MetadataOperations
-from vtiger_async.client.paging import PAGE
+from vtiger_async.client.paging import PAGE, URL_BYTES
 from vtiger_async.errors import InvalidArgumentError
 from vtiger_async.models.records import Record
 from vtiger_async.types import RecordId
@@ -95,6 +95,7 @@ class RelatedOperations(MetadataOperations):
         rid = RecordId(record_id)
         check_text(label, "label", "query_related")
         statement = query if isinstance(query, Select) else parse(with_semicolon(query))
+        checked_module(statement.module)
         if (
             statement.is_count
             or statement.order_fields
@@ -157,6 +158,11 @@ def with_semicolon(query: str) -> str:
     return text if text.endswith(";") else f"{text};"
 
 
+def _bounded(statement: Select, after: str = f"{10**10 - 1}x{10**19 - 1}") -> Select:
+    """Return the statement of the page after an id; without one, the longest there can be."""
+    return statement.where(F["id"] > after).order_by("id").limit(PAGE)
+
+
 class _RelatedPages:
     """Pages of related records: by keyset, one alternative of the statement after the other."""
 
@@ -166,7 +172,11 @@ class _RelatedPages:
         self._module = statement.module
         alternatives = statement.where_any or ((),)
         bare = Select(statement.module, statement.fields)
-        self._statements = [bare.where(*conditions) for conditions in alternatives]
+        self._statements = [
+            piece
+            for conditions in alternatives
+            for piece in bare.where(*conditions).split(URL_BYTES, sent_as=_bounded)
+        ]
         self._after: RecordId | None = None
         self._prefix: str | None = None
         self._begun = False
@@ -191,8 +201,7 @@ class _RelatedPages:
             # ORDER BY and LIMIT are only understood after a WHERE (measured), and that needs the
             # module's prefix.
             self._prefix = await self._prefix_of(self._module)
-        after = self._after or f"{self._prefix}x0"
-        statement = self._statements[0].where(F["id"] > after).order_by("id").limit(PAGE)
+        statement = _bounded(self._statements[0], self._after or f"{self._prefix}x0")
         page = await self._fetch("query_related", {"query": str(statement).rstrip(";")})
         self._after = max((record.id for record in page), default=None)
         if not page:

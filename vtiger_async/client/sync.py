@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
-from typing import Any, Literal, Protocol, cast
+from typing import Any, Literal, Protocol
 
 from attrs import field, frozen
 
@@ -20,7 +20,7 @@ from vtiger_async.client.query import Query
 from vtiger_async.clock import Clock
 from vtiger_async.errors import InvalidArgumentError, InvalidResponseError
 from vtiger_async.models.records import Record
-from vtiger_async.types import RecordId, SyncScope
+from vtiger_async.types import RecordId, SyncScope, is_list, is_map
 from vtiger_async.vtql import Condition, F, Select, select
 
 __all__ = ["Change", "Sync"]
@@ -218,10 +218,8 @@ class Sync(AsyncIterator[Change]):
 
     async def _records(self, updated: Any) -> list[Record]:
         """Return whole records; where the server sends ids, they are fetched 100 to a call."""
-        items = cast("list[Any]", updated) if isinstance(updated, list) else []
-        if isinstance(updated, dict):
-            items = list(cast("dict[str, Any]", updated).values())
-        whole = records_of([item for item in items if isinstance(item, dict)], self.module)
+        items = _items(updated)
+        whole = records_of([item for item in items if is_map(item)], self.module)
         ids = [RecordId(item) for item in items if isinstance(item, str)]
         for start in range(0, len(ids), 100):
             wanted = ids[start : start + 100]
@@ -230,8 +228,14 @@ class Sync(AsyncIterator[Change]):
 
 
 def _ids(deleted: Any) -> list[RecordId]:
-    items = cast("list[Any]", deleted) if isinstance(deleted, list) else []
-    return sorted(RecordId(item) for item in items)
+    return sorted(RecordId(item) for item in _items(deleted))
+
+
+def _items(value: Any) -> list[Any]:
+    """Return a list; PHP sends one with gaps as a map."""
+    if is_map(value):
+        return list(value.values())
+    return value if is_list(value) else []
 
 
 def _seconds(value: Any, since: int) -> int:
@@ -246,6 +250,6 @@ def page_of(result: Any) -> dict[str, Any]:
     Raises:
         InvalidResponseError: It is none.
     """
-    if not isinstance(result, dict) or "lastModifiedTime" not in result:
+    if not is_map(result) or "lastModifiedTime" not in result:
         raise InvalidResponseError("a page of changes was expected, and the server sent none")
-    return cast("dict[str, Any]", result)
+    return result

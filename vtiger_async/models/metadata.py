@@ -7,7 +7,7 @@ as `[]`, `labelFields` as text or list, lengths as text, defaults as null, "" or
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, overload
 
 from attrs import field, frozen
 
@@ -178,7 +178,11 @@ class RelatedTypes(Sequence[Relation]):
     module: str
     relations: tuple[Relation, ...] = ()
 
-    def __getitem__(self, index: Any) -> Any:
+    @overload
+    def __getitem__(self, index: int) -> Relation: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Relation, ...]: ...
+    def __getitem__(self, index: int | slice) -> Relation | tuple[Relation, ...]:
         """Return the relation at a place, or a tuple of them for a slice."""
         return self.relations[index]
 

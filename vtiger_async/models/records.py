@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Iterator, Mapping
-from typing import Any, Self, cast
+from typing import Any, Self
 
 from attrs import field, frozen
 
-from vtiger_async.errors import InvalidResponseError
-from vtiger_async.types import RecordId
+from vtiger_async.errors import InvalidIdError, InvalidResponseError
+from vtiger_async.types import RecordId, is_list, is_map
 
 __all__ = ["File", "LookupHit", "Record", "User"]
 
 # What a Users record may hold of secrets: access keys, passwords, and hashes of them.
 _SECRET_WORDS = ("accesskey", "password", "hash", "crypt", "token", "secret")
+# Fields that only a Users record has.
+_OF_USERS = {"accesskey", "confirm_password", "user_hash", "user_name", "user_password"}
 
 
 @frozen(repr=False, eq=False)
@@ -41,14 +42,12 @@ class Record(Mapping[str, Any]):
         Raises:
             InvalidResponseError: The value is no record.
         """
-        if not isinstance(value, dict):
+        if not is_map(value):
             raise InvalidResponseError(
                 f"a record was expected, and the server sent {type(value).__name__}",
                 module=module,
             )
-        fields = cast("dict[str, Any]", value)
-        if "accesskey" in fields or "user_password" in fields:
-            fields = without_secrets(fields)
+        fields = value if value.keys().isdisjoint(_OF_USERS) else without_secrets(value)
         return cls(fields, module or fields.get("_module"))
 
     @property
@@ -59,9 +58,12 @@ class Record(Mapping[str, Any]):
             InvalidResponseError: The server sent none, or one that is malformed.
         """
         value = self.fields.get("id")
-        if not isinstance(value, str):
-            raise InvalidResponseError("the record came without an id", module=self.module)
-        return RecordId(value)
+        try:
+            return RecordId(value)
+        except InvalidIdError:
+            raise InvalidResponseError(
+                f"the record came with the id {value!r}, which is none", module=self.module
+            ) from None
 
     @property
     def label(self) -> str | None:
@@ -174,14 +176,12 @@ class File:
         Raises:
             InvalidResponseError: No file, or its content is not base64.
         """
-        if isinstance(value, list) and len(cast("list[Any]", value)) == 1:
-            value = cast("list[Any]", value)[0]
-        if not isinstance(value, dict) or "filecontents" not in value:
+        sent = value[0] if is_list(value) and len(value) == 1 else value
+        if not is_map(sent) or not isinstance(sent.get("filecontents"), str):
             raise InvalidResponseError("a file was expected, and the server sent none")
-        sent = cast("dict[str, Any]", value)
         try:
-            content = base64.b64decode(str(sent["filecontents"]), validate=True)
-        except binascii.Error:
+            content = base64.b64decode(sent["filecontents"], validate=True)
+        except ValueError:  # not base64 (binascii.Error), or not even ASCII
             raise InvalidResponseError("the file's content is not base64") from None
         # "filezie" is the manual's spelling.
         size = str(sent.get("filesize", sent.get("filezie")))
@@ -190,5 +190,5 @@ class File:
             name=str(sent.get("filename", "")),
             content_type=str(sent.get("filetype") or "application/octet-stream"),
             content=content,
-            size=int(size) if size.isdigit() else None,
+            size=int(size) if size.isdecimal() and len(size) < 20 else None,
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import cattrs
 from cattrs.gen import make_dict_structure_fn, override
@@ -21,7 +21,7 @@ from vtiger_async.models.metadata import (
     RelatedTypes,
     Relation,
 )
-from vtiger_async.types import RecordId, ServiceName
+from vtiger_async.types import RecordId, ServiceName, is_list, is_map
 
 __all__ = [
     "account_nodes",
@@ -38,14 +38,14 @@ _TRUE = ("1", "true", "on", "yes")
 
 def _mapping(value: Any) -> dict[str, Any]:
     """Return a map; PHP sends an empty one as `[]`."""
-    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+    return value if is_map(value) else {}
 
 
 def _items(value: Any) -> list[Any]:
     """Return a list; PHP sends one with gaps as a map."""
-    if isinstance(value, dict):
-        return list(cast("dict[str, Any]", value).values())
-    return cast("list[Any]", value) if isinstance(value, list) else []
+    if is_map(value):
+        return list(value.values())
+    return value if is_list(value) else []
 
 
 def _boolean(value: Any, _: object) -> bool:
@@ -62,7 +62,7 @@ def _whole(value: Any, _: object) -> int:
 
 
 def _number_or_none(value: Any, _: object) -> int | None:
-    return int(value) if str(value).isdigit() else None
+    return int(str(value)) if str(value).isdecimal() else None
 
 
 def _text_or_none(value: Any, _: object) -> str | None:
@@ -70,9 +70,8 @@ def _text_or_none(value: Any, _: object) -> str | None:
 
 
 def _picklist_value(value: Any, _: object) -> PicklistValue:
-    if isinstance(value, dict):
-        sent = cast("dict[str, Any]", value)
-        return PicklistValue(str(sent["value"]), str(sent.get("label", "")))
+    if is_map(value):
+        return PicklistValue(str(value["value"]), str(value.get("label", "")))
     return PicklistValue(str(value), str(value))
 
 
@@ -107,11 +106,22 @@ _read_type = _reader(
     picklist_values="picklistValues",
     default="defaultValue",
 )
-_converter.register_structure_hook(
-    FieldType, lambda value, _: _read_type(_mapping(value) or {"name": value or "string"})
-)
+
+
+def _field_type(value: Any, _: object) -> FieldType:
+    sent = _mapping(value) or {"name": value or "string"}
+    shaped = dict(sent)
+    for key in ("refersTo", "picklistValues"):
+        if key in sent:
+            shaped[key] = _items(sent[key])
+    return _read_type(shaped)
+
+
+_converter.register_structure_hook(FieldType, _field_type)
 _read_field = _reader(Field, unique="isunique")
-_converter.register_structure_hook(Field, lambda value, _: _read_field(value))
+_converter.register_structure_hook(
+    Field, lambda value, _: _read_field({"label": "", "type": "string", **value})
+)
 _read_module = _reader(
     Module,
     id_prefix="idPrefix",
@@ -135,11 +145,11 @@ def _read(reader: Callable[[dict[str, Any]], T], sent: dict[str, Any], what: str
 
 
 def _expect_map(value: Any, what: str) -> dict[str, Any]:
-    if not isinstance(value, dict):
+    if not is_map(value):
         raise InvalidResponseError(
             f"{what} was expected, and the server sent {type(value).__name__}"
         )
-    return cast("dict[str, Any]", value)
+    return value
 
 
 def module_infos(result: Any) -> list[ModuleInfo]:
@@ -167,7 +177,7 @@ def module_of(result: Any) -> Module:
 
 
 def _name_of(item: Any) -> str:
-    return str(_mapping(item).get("name", "")) if isinstance(item, dict) else str(item)
+    return str(item.get("name", "")) if is_map(item) else str(item)
 
 
 def related_types(result: Any, module: str) -> RelatedTypes:
@@ -200,10 +210,7 @@ def picklist_dependency(result: Any) -> PicklistDependency:
 
 def edition_limit(result: Any, service: ServiceName | str) -> EditionLimit:
     """Return the limit of an editionLimits result; other keys than the manual's are accepted."""
-    if not isinstance(result, dict):
-        value = result if isinstance(result, str | int | float) else None
-        return EditionLimit(service, value)
-    sent = cast("dict[str, Any]", result)
+    sent: dict[str, Any] = result if is_map(result) else {"limit": result}
     keys = ("limit", "allowed_limit", "allowedLimit", "allowed", "value")
     found = next((sent[key] for key in keys if key in sent), None)
     if not isinstance(found, str | int | float):

@@ -17,8 +17,13 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import httpx
-from starlette.routing import Route, Router
-from starlette.types import ASGIApp
+
+try:
+    from starlette.routing import Route, Router
+    from starlette.types import ASGIApp
+except ImportError as error:
+    message = f"the sandbox needs its extra: pip install 'vtiger-async[sandbox]' ({error})"
+    raise ImportError(message) from error
 
 from vtiger_async.clock import Clock, SystemClock
 from vtiger_async.editions import DayPolicy, Limits, limits_of
@@ -122,6 +127,7 @@ class Sandbox:
             store=store,
             edition=edition,
             access_key=access_key,
+            users=users,
         )
         self.faults = Faults(seed)
         self._front = Front(self.engine, self.flood, self.faults, self.clock)

@@ -86,7 +86,7 @@ class Call:
             raise internal_error() from None
 
     def names(self, name: str) -> list[str]:
-        """Return a parameter that is a list: JSON, or `name[]` sent often; [] if missing or null."""
+        """Return a parameter that is a list: JSON, or `name[]` sent often; [] for null or none."""
         value = self.params.get(f"{name}[]", self.params.get(name, ""))
         if isinstance(value, list):
             return value

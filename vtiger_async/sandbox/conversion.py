@@ -1,7 +1,7 @@
 """The operation `convertlead`: a lead becomes an organisation, a contact and a deal, or nothing.
 
-The manual's own example must work, so a deal that is sent with nothing but its closing date gets the
-first stage. Codes and messages are those measured on Vtiger 8.4; unlike there, a failure leaves
+The manual's own example must work, so a deal that is sent with nothing but its closing date gets
+the first stage. Codes and messages are those measured on Vtiger 8.4; unlike there, a failure leaves
 nothing behind.
 """
 
@@ -86,7 +86,7 @@ def convert_lead(call: Call) -> object:
     if made:
         values = {"modifiedtime": call.now, "modifiedby": call.user.id}
         call.store.change(module, number, values)
-        call.store.run("UPDATE Leads SET state = ? WHERE n = ?", (CONVERTED, number))
+        call.store.run("UPDATE Leads SET row_state = ? WHERE n = ?", (CONVERTED, number))
         _move_pairs(call, number, made)
         call.log(module, number)
     # For an organisation alone, or for nothing, Vtiger answers null (measured).

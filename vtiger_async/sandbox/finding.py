@@ -1,5 +1,6 @@
-"""The operations that find: lookup by phone or e-mail, and an organisation's hierarchy; and tags."""
+"""Operations that find: lookup by phone or e-mail, an organisation's hierarchy; and tags."""
 
+# ruff: noqa: S608 - names in the SQL are those of the schema; values are bound
 from __future__ import annotations
 
 from typing import cast
@@ -56,9 +57,9 @@ def account_hierarchy(call: Call) -> object:
     Raises:
         Fault: As retrieve; INVALID_ID_ATTRIBUTE where the record is no organisation.
     """
-    module, number, _ = call.found(call.text("id"))
-    if module.name != "Accounts":
+    if call.module_and_number(call.text("id"))[0].name != "Accounts":
         raise bad_id()
+    module, number, _ = call.found(call.text("id"))
     current = root = module.record_id(number)
     seen = {root}
     while (parent := _node(call, module, root)[1]) and parent not in seen:
@@ -99,7 +100,7 @@ def _walk(
     )
     parent_field = column("account_id")
     call.store.ensure_index(module, module.fields["account_id"], parent_field)
-    sql = f"SELECT n FROM Accounts WHERE {parent_field} = ? AND state = {LIVE} ORDER BY n"  # noqa: S608
+    sql = f"SELECT n FROM Accounts WHERE {parent_field} = ? AND row_state = {LIVE} ORDER BY n"
     for (number,) in call.store.rows(sql, (record_id,)):
         _walk(call, module, module.record_id(number), name, nodes, current, level + 1)
 

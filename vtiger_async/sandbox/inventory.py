@@ -5,6 +5,7 @@ with LineItems replaces all of them and one without keeps them; only retrieve an
 them. The echo's totals are numbers, those of retrieve are strings.
 """
 
+# ruff: noqa: S608 - names in the SQL are those of the schema; values are bound
 from __future__ import annotations
 
 from collections.abc import Iterable
@@ -85,7 +86,7 @@ def add_lines(store: Store, parent: str, lines: Iterable[Element]) -> None:
 
 def replace_lines(store: Store, parent: str, lines: Iterable[Element]) -> None:
     """Store other line items in place of those that a record has."""
-    store.run(f"DELETE FROM {LINE_ITEM} WHERE parent_id = ?", (parent,))  # noqa: S608 - own name
+    store.run(f"DELETE FROM {LINE_ITEM} WHERE parent_id = ?", (parent,))
     add_lines(store, parent, lines)
 
 
@@ -113,7 +114,7 @@ def with_lines(call: Call, module: Module, record: dict[str, object], *, echo: b
     if not module.has_lines:
         return
     store = call.store
-    sql = f"SELECT * FROM {LINE_ITEM} WHERE parent_id = ? ORDER BY n"  # noqa: S608 - own name
+    sql = f"SELECT * FROM {LINE_ITEM} WHERE parent_id = ? ORDER BY n"
     rows = store.rows(sql, (record["id"],))
     lines = [_shown(store, row[0], row[2:]) for row in rows]
     record["LineItems"] = lines

@@ -13,6 +13,7 @@ from contextlib import aclosing
 from urllib.parse import parse_qsl
 
 from attrs import field, frozen
+from python_multipart.exceptions import FormParserError
 from starlette.datastructures import Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.types import Receive, Scope
@@ -115,7 +116,7 @@ async def _read_multipart(headers: Headers, body: bytes) -> tuple[Params, tuple[
     async with aclosing(whole()) as stream:
         try:
             form = await _InMemoryParser(headers, stream).parse()
-        except MultiPartException:
+        except (MultiPartException, FormParserError):
             return {}, ()
     pairs: list[tuple[str, str]] = []
     files: list[Upload] = []

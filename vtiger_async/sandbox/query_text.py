@@ -128,6 +128,16 @@ class _Parser:
         self._kind, self._text, self._line = next(self._rest, ("end", "", self._line))
         self._word = self._text.lower() if self._kind == "word" else ""
 
+    def _at(self, *words: str) -> bool:
+        """Return whether the next token is one of some keywords."""
+        return self._word in words
+
+    def _at_sign(self, *signs: str) -> bool:
+        return self._kind == "sign" and self._text in signs
+
+    def _at_end(self) -> bool:
+        return self._kind == "end"
+
     def _take(self) -> str:
         text = self._last = self._text
         self._advance()
@@ -135,7 +145,7 @@ class _Parser:
 
     def _fault(self, expected: str, name_of_word: str) -> Fault:
         """Return Vtiger's message; a word is called what the server takes it for there."""
-        if self._kind == "end":
+        if self._at_end():
             token, name, text = self._last, "End of Input", "0"
         else:
             token = text = self._text
@@ -144,7 +154,8 @@ class _Parser:
             elif self._kind == "quoted":
                 name = "VALUE"
             else:
-                name = _KEYWORDS.get(self._word, name_of_word)
+                # After the statement, every word is a value to the server.
+                name = _KEYWORDS.get(self._word, name_of_word) if expected else "VALUE"
         return Fault(
             "QUERY_SYNTAX_ERROR",
             f"Syntax Error on line {self._line}: token '{token}' Unexpected {name}({text}), "
@@ -152,12 +163,12 @@ class _Parser:
         )
 
     def _sign(self, sign: str, expected: str, name_of_word: str) -> None:
-        if self._text != sign or self._kind != "sign":
+        if not self._at_sign(sign):
             raise self._fault(expected, name_of_word)
         self._take()
 
     def statement(self) -> Statement:
-        if self._word != "select":
+        if not self._at("select"):
             if self._kind == "word":
                 raise Fault(
                     "QUERY_SYNTAX_ERROR",
@@ -171,35 +182,35 @@ class _Parser:
         if self._kind != "word" or self._word in _KEYWORDS:
             raise self._fault("TABLENAME", "TABLENAME")
         module = self._take()
-        where = self._where() if self._word == "where" else ()
-        order, descending = self._order() if self._word == "order" else ((), False)
-        limit = self._limit() if self._word == "limit" else ()
-        if self._word == "group":
+        where = self._where() if self._at("where") else ()
+        order, descending = self._order() if self._at("order") else ((), False)
+        limit = self._limit() if self._at("limit") else ()
+        if self._at("group"):
             raise Fault("QUERY_SYNTAX_ERROR", "There is an syntax error in query")
         in_where = bool(where) and not order and not limit
         self._sign(";", "SEMICOLON", "COLUMNNAME" if in_where else "VALUE")
-        if self._kind != "end":
+        if not self._at_end():
             raise self._fault("", "VALUE")
         return Statement(module, fields, is_count, where, order, descending, limit)
 
     def _projection(self) -> tuple[tuple[str, ...] | None, bool]:
         """Read what stands between SELECT and FROM."""
-        if self._text == "*":
+        if self._at_sign("*"):
             self._take()
             found: tuple[tuple[str, ...] | None, bool] = None, False
         else:
             names = [self._column()]
-            if names[0].lower() == "count" and self._text == "(":
+            if names[0].lower() == "count" and self._at_sign("("):
                 self._take()
                 self._sign("*", "ASTERISK", "COLUMNNAME")
                 self._sign(")", "PARENCLOSE", "COLUMNNAME")
                 found = (), True
             else:
-                while self._text == ",":
+                while self._at_sign(","):
                     self._take()
                     names.append(self._column())
                 found = tuple(names), False
-        if self._word != "from":
+        if not self._at("from"):
             raise self._fault("SELECT", "COLUMNNAME")
         return found
 
@@ -214,16 +225,16 @@ class _Parser:
         while True:
             self._take()
             alternatives[-1].append(self._comparison())
-            if self._word == "or":
+            if self._at("or"):
                 alternatives.append([])
-            elif self._word != "and":
+            elif not self._at("and"):
                 return tuple(tuple(group) for group in alternatives)
 
     def _comparison(self) -> Comparison:
         name = self._column()
-        if self._word in ("in", "like"):
+        if self._at("in", "like"):
             operator = self._take().upper()
-        elif self._kind == "sign" and self._text in ("=", "!=", "<", ">", "<=", ">="):
+        elif self._at_sign("=", "!=", "<", ">", "<=", ">="):
             operator = self._take()
         else:
             raise self._fault(_OPERATORS, "VALUE")
@@ -231,7 +242,7 @@ class _Parser:
             return Comparison(name, operator, (self._value(),))
         self._sign("(", "PARENOPEN", "VALUE")
         values = [self._value()]
-        while self._text == "," and self._kind == "sign":
+        while self._at_sign(","):
             self._take()
             values.append(self._value())
         self._sign(")", "COMMA,PARENCLOSE", "VALUE")
@@ -247,22 +258,22 @@ class _Parser:
 
     def _order(self) -> tuple[tuple[str, ...], bool]:
         self._take()
-        if self._word != "by":
+        if not self._at("by"):
             raise self._fault("BY", "VALUE")
         self._take()
         names = [self._column()]
-        while self._text == ",":
+        while self._at_sign(","):
             self._take()
             names.append(self._column())
-        descending = self._word == "desc"
-        if self._word in ("asc", "desc"):
+        descending = self._at("desc")
+        if self._at("asc", "desc"):
             self._take()
         return tuple(names), descending
 
     def _limit(self) -> tuple[Value, ...]:
         self._take()
         values = [self._value()]
-        if self._text == "," and self._kind == "sign":
+        if self._at_sign(","):
             self._take()
             values.append(self._value())
         return tuple(values)

@@ -45,9 +45,7 @@ class View:
 @lru_cache(maxsize=256)
 def _view(module: Module, hidden: frozenset[tuple[str, str]]) -> View:
     fields = tuple(
-        f
-        for f in module.stored
-        if "secret" not in f.flags and (module.name, f.name) not in hidden
+        f for f in module.stored if "secret" not in f.flags and (module.name, f.name) not in hidden
     )
     return View(
         fields=fields,

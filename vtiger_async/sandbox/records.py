@@ -1,5 +1,6 @@
 """The operations on one record: create, retrieve, decrypt, update, revise, delete, reopen."""
 
+# ruff: noqa: S608 - names in the SQL are those of the schema; values are bound
 from __future__ import annotations
 
 from vtiger_async.sandbox.access import denied
@@ -35,12 +36,10 @@ CLOSED_STATES = {
     "HelpDesk": ("ticketstatus", ("Closed",), "Open"),
     "Potentials": ("sales_stage", ("Closed Won", "Closed Lost"), "Negotiation or Review"),
 }
-"""The modules whose records can be closed: the field, its closing values, the value on reopening."""
+"""The modules whose records can be closed: the field, its closing values, what reopens it."""
 
 
-def insert_new(
-    call: Call, module: Module, values: dict[str, str | None]
-) -> tuple[int, Row]:
+def insert_new(call: Call, module: Module, values: dict[str, str | None]) -> tuple[int, Row]:
     """Store a new record, with what the CRM itself writes, and return its number and row.
 
     Raises:
@@ -202,15 +201,17 @@ def delete(call: Call) -> object:
     module, number, _ = call.found(call.text("id"))
     if not call.user.may_delete(module) or not module.creatable:
         raise denied("Permission to read given object is denied")
-    values = "state = ?"
+    values = "row_state = ?"
     if "modifiedtime" in module.columns:
         values += f", modifiedtime = '{call.now}'"
-    call.store.run(f"UPDATE {module.name} SET {values} WHERE n = ?", (DELETED, number))  # noqa: S608
+    call.store.run(f"UPDATE {module.name} SET {values} WHERE n = ?", (DELETED, number))
     record_id = module.record_id(number)
     for other, item in SCHEMA.referring(module.name):
+        if not other.is_entity:
+            continue  # a line item keeps its product, and says that it is deleted
         name = column(item.name)
         call.store.ensure_index(other, item, name)
-        sql = f"UPDATE {other.name} SET {name} = NULL WHERE {name} = ?"  # noqa: S608
+        sql = f"UPDATE {other.name} SET {name} = NULL WHERE {name} = ?"
         call.store.run(sql, (record_id,))
     call.store.run("DELETE FROM pairs WHERE a = ?", (number,))
     call.store.run("DELETE FROM pairs WHERE b = ?", (number,))

@@ -13,8 +13,8 @@ industry: Apparel|Banking|Biotechnology|Chemicals|Communications|Construction|Co
 |Electronics|Energy|Engineering|Entertainment|Environmental|Finance|Food & Beverage|Government\
 |Healthcare|Hospitality|Insurance|Machinery|Manufacturing|Media|Not For Profit|Recreation|Retail\
 |Shipping|Technology|Telecommunications|Transportation|Utilities|Other
-leadsource: Cold Call|Existing Customer|Self Generated|Employee|Partner|Public Relations|Direct Mail\
-|Conference|Trade Show|Web Site|Word of mouth|Other
+leadsource: Cold Call|Existing Customer|Self Generated|Employee|Partner|Public Relations\
+|Direct Mail|Conference|Trade Show|Web Site|Word of mouth|Other
 leadstatus: Attempted to Contact|Cold|Contact in Future|Contacted|Hot|Junk Lead|Lost Lead\
 |Not Contacted|Pre Qualified|Qualified|Warm
 rating: Acquired|Active|Market Failed|Project Cancelled|Shutdown

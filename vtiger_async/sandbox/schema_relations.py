@@ -20,7 +20,7 @@ Sales Order = SalesOrder via account_id
 Invoice = Invoice via account_id
 Activities = Calendar via parent_id
 Emails = Emails via parent_id
-Activity History = Events via parent_id
+Activity History = Calendar via parent_id
 Documents = Documents
 HelpDesk = HelpDesk via parent_id
 Products = Products
@@ -39,7 +39,7 @@ Quotes = Quotes via contact_id
 Purchase Order = PurchaseOrder via contact_id
 Sales Order = SalesOrder via contact_id
 Products = Products
-Activity History = Events via contact_id
+Activity History = Calendar via contact_id
 Documents = Documents
 Campaigns = Campaigns
 Invoice = Invoice via contact_id
@@ -52,7 +52,7 @@ Vendors = Vendors
 [Leads]
 Activities = Calendar via parent_id
 Emails = Emails via parent_id
-Activity History = Events via parent_id
+Activity History = Calendar via parent_id
 Documents = Documents
 Products = Products
 Campaigns = Campaigns
@@ -66,7 +66,7 @@ Documents = Documents
 Quotes = Quotes via potential_id
 Sales Order = SalesOrder via potential_id
 Invoice = Invoice via potential_id
-Activity History = Events via parent_id
+Activity History = Calendar via parent_id
 Services = Services
 ModComments = ModComments via related_to
 [Products]
@@ -99,7 +99,7 @@ Contacts = Contacts
 Emails = Emails via parent_id
 [HelpDesk]
 Activities = Calendar via parent_id
-Activity History = Events via parent_id
+Activity History = Calendar via parent_id
 Documents = Documents
 ModComments = ModComments via related_to
 [Documents]

@@ -8,6 +8,7 @@ from __future__ import annotations
 __all__ = ["WORK"]
 
 _PARENTS = "Accounts,Campaigns,HelpDesk,Invoice,Leads,Potentials,PurchaseOrder,Quotes,SalesOrder"
+_COMMENTED = "Leads,Contacts,Accounts,Potentials,HelpDesk,Project,ProjectTask"
 
 WORK = f"""
 [Faq] 10 | FAQ | FAQ | question | faq_no FAQ
@@ -160,7 +161,7 @@ description text : Notes
 [ModComments] 28 | Comments | Comment | commentcontent |
 commentcontent text! : Comment
 assigned_user_id owner! : Assigned To
-related_to reference! to=Leads,Contacts,Accounts,Potentials,HelpDesk,Project,ProjectTask : Related To
+related_to reference! to={_COMMENTED} : Related To
 creator reference ro to=Users : Creator
 parent_comments reference to=ModComments : Related To Comments
 customer reference to=Contacts : Customer

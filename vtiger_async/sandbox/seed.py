@@ -101,7 +101,11 @@ def _system(store: Store, seed: int) -> None:
         _put(store, "Currency", number, values | default | {"conversion_rate": rate})
     for number, name in ((1, "Default"), (2, "Verträge")):
         _put(store, "DocumentFolders", number, {"foldername": name, "sequence": str(number)})
-    for number, label, rate in ((1, "VAT", "4.500"), (2, "Sales", "10.000"), (3, "Service", "12.500")):
+    for number, label, rate in (
+        (1, "VAT", "4.500"),
+        (2, "Sales", "10.000"),
+        (3, "Service", "12.500"),
+    ):
         values = {"taxname": f"tax{number}", "taxlabel": label, "percentage": rate}
         fixed = {"method": "Simple", "type": "Fixed", "compoundon": "[]", "regions": "[]"}
         _put(store, "Tax", number, values | fixed)

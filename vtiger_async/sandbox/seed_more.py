@@ -95,7 +95,7 @@ def _document(place: int, rng: Random, world: World) -> Values:
 
 def _activity(place: int, rng: Random, world: World) -> Values:
     return {
-        "subject": f"{chosen(rng, ('Call', 'Prepare offer for', 'Visit'))} {chosen(rng, words.FIRST_NAMES)}",
+        "subject": f"{chosen(rng, ('Call', 'Visit'))} {chosen(rng, words.FIRST_NAMES)}",
         "date_start": _day(place),
         "time_start": f"{8 + place % 10:02d}:00:00",
         "due_date": _day(place),

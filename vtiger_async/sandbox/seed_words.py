@@ -45,7 +45,7 @@ CITIES = _words(
     "|Utrecht:Netherlands"
 )
 ITEMS = _words(
-    "Desk Lamp|Router|Office Chair|Label Printer|Cable Set|Monitor 27\"|Backup Licence"
+    'Desk Lamp|Router|Office Chair|Label Printer|Cable Set|Monitor 27"|Backup Licence'
     "|Headset|Docking Station|Whiteboard|Paper 80 g/m²|Toner|Scanner|Tablet|Keyboard (DE)|Mouse"
 )
 JOBS = _words(
@@ -59,6 +59,6 @@ PROBLEMS = _words(
 )
 SENTENCES = _words(
     "Asked to be called back.|Prefers e-mail; does not pick up the phone.|Met at the trade show."
-    "|Wants an offer by Friday, \"at the latest\".|Line one\nline two|Price is the main concern."
+    '|Wants an offer by Friday, "at the latest".|Line one\nline two|Price is the main concern.'
     "|Path on their server: C:\\data\\crm|Rabatt von 5 % zugesagt.|次回は来週の火曜日。"
 )

@@ -11,11 +11,10 @@ import json
 import signal
 import socket
 import struct
-import sys
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
 from types import FrameType
-from typing import TYPE_CHECKING, Any, TextIO, cast
+from typing import Any, TextIO, cast
 
 import anyio
 import h11
@@ -25,9 +24,6 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
 from vtiger_async.sandbox.replies import DroppedConnection, wait_for_disconnect
-
-if TYPE_CHECKING:
-    from vtiger_async.sandbox import Sandbox
 
 __all__ = ["serve", "serving"]
 
@@ -66,6 +62,8 @@ class _Protocol(H11Protocol):
     @property
     def reason(self) -> bytes | None:
         """The reason phrase that the app chose for the response under way."""
+        if not self.scope:  # what came is not HTTP, and uvicorn answers it itself
+            return None
         return self.scope.get("state", {}).get("reason")
 
     def drop(self, *, reset: bool) -> None:
@@ -149,22 +147,32 @@ async def serving(
 
 
 async def serve(
-    sandbox: Sandbox, host: str = "127.0.0.1", port: int = 8000, out: TextIO = sys.stdout
+    app: ASGIApp,
+    credentials: tuple[str, str],
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    out: TextIO | None = None,
 ) -> None:
-    """Serve a sandbox until SIGINT or SIGTERM.
+    """Serve a sandbox's app until SIGINT or SIGTERM.
 
-    Once it answers, one JSON line with `url`, `username` and `access_key` goes to `out`.
+    Once it answers, one JSON line with `url`, `username` and `access_key` is printed.
+
+    Args:
+        app: The app.
+        credentials: The user name and access key to print.
+        host: The address to listen on.
+        port: The port; 0 for one that is free.
+        out: Where the line goes; stdout, if not given.
 
     Raises:
         OSError: The port is taken.
     """
-    async with serving(sandbox.app, host, port) as url:
+    username, access_key = credentials
+    async with serving(app, host, port) as url:
         stopped = asyncio.Event()
         with _signals(stopped):
-            username, access_key = sandbox.credentials()
             line = {"url": url, "username": username, "access_key": access_key}
-            out.write(json.dumps(line) + "\n")
-            out.flush()
+            print(json.dumps(line), file=out, flush=True)
             await stopped.wait()
 
 

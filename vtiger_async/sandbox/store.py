@@ -1,15 +1,16 @@
 """The sandbox's database: one table per module, in memory or in a file, through sqlite3.
 
 Every value is held as it stands on the wire (text or null), in a column of its own. `n` is the
-record's number and the key, so that paging by id is a walk along the table. `state` is LIVE,
+record's number and the key, so that paging by id is a walk along the table. `row_state` is LIVE,
 DELETED (a tombstone, for sync) or CONVERTED (a lead that became something else).
 """
 
+# ruff: noqa: S608 - names in the SQL are those of the schema; values are bound
 from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -22,6 +23,8 @@ __all__ = ["CONVERTED", "DELETED", "LIVE", "Row", "Store", "column", "comparable
 LIVE, DELETED, CONVERTED = 0, 1, 2
 
 _INDEX_FROM = 400  # below so many rows a scan is as fast as an index, and writes stay cheaper
+
+_FIRST = 101  # the first number of an entity
 
 _TABLES = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
@@ -60,7 +63,9 @@ def comparable(field: Field, table: str = "") -> str:
 
 def _table(module: Module) -> str:
     fields = ", ".join(f"{column(f.name)} TEXT" for f in module.stored)
-    sql = f"CREATE TABLE {module.name} (n INTEGER PRIMARY KEY, state INTEGER NOT NULL, {fields});"
+    sql = (
+        f"CREATE TABLE {module.name} (n INTEGER PRIMARY KEY, row_state INTEGER NOT NULL, {fields});"
+    )
     if "modifiedtime" in module.columns:
         sql += f"CREATE INDEX {module.name}_modified ON {module.name} (modifiedtime);"
     if module.name == LINE_ITEM:
@@ -90,7 +95,7 @@ class Store:
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = NORMAL")
         if image is not None:
-            image._db.backup(self._db)  # noqa: SLF001 - another of its own kind
+            image._db.backup(self._db)
         self.fresh = not self.rows("SELECT 1 FROM sqlite_master WHERE name = 'meta'")
         if self.fresh:
             self.create()
@@ -111,17 +116,17 @@ class Store:
         self._plain = {m.name: last[m.name] for m in SCHEMA.modules.values() if not m.is_entity}
         self._plain["Users"] = last.pop("Users")
         entities = [n for name, n in last.items() if name not in self._plain]
-        self._entity = max(*entities, self._last("files"))
+        self._entity = max(*entities, self._last("files"), _FIRST - 1)
         self._counts = {m.name: self._count(m) for m in SCHEMA.modules.values()}
         names = self.rows("SELECT name FROM sqlite_master WHERE type = 'index'")
         self._indexes = {row[0] for row in names}
 
     def _last(self, table: str) -> int:
-        return int(self.rows(f"SELECT max(n) FROM {table}")[0][0] or 0)  # noqa: S608 - own name
+        return int(self.rows(f"SELECT max(n) FROM {table}")[0][0] or 0)
 
     def _count(self, module: Module) -> int:
         """Return how many records were ever numbered, which is where the next number follows."""
-        found = self.rows(f"SELECT count(*) FROM {module.name}")  # noqa: S608 - own name
+        found = self.rows(f"SELECT count(*) FROM {module.name}")
         return int(found[0][0])
 
     # Statements
@@ -135,7 +140,7 @@ class Store:
         return self._db.execute(sql, values).rowcount
 
     @contextmanager
-    def writing(self) -> Iterator[None]:
+    def writing(self) -> Generator[None]:
         """Commit what is written inside, or nothing of it."""
         self._db.execute("BEGIN IMMEDIATE")
         try:
@@ -176,17 +181,17 @@ class Store:
     @staticmethod
     def _insert_sql(module: Module) -> str:
         marks = ", ".join("?" * (len(module.stored) + 2))
-        return f"INSERT INTO {module.name} VALUES ({marks})"  # noqa: S608 - own names
+        return f"INSERT INTO {module.name} VALUES ({marks})"
 
     def record(self, module: Module, number: int) -> Row | None:
         """Return a record's row, also of a converted lead; None if missing or deleted."""
-        sql = f"SELECT * FROM {module.name} WHERE n = ? AND state != {DELETED}"  # noqa: S608
+        sql = f"SELECT * FROM {module.name} WHERE n = ? AND row_state != {DELETED}"
         found = self._db.execute(sql, (number,)).fetchone()
         return None if found is None else found[2:]
 
     def state(self, module: Module, number: int) -> int | None:
         """Return a record's state, or None if there never was such a record."""
-        found = self.rows(f"SELECT state FROM {module.name} WHERE n = ?", (number,))  # noqa: S608
+        found = self.rows(f"SELECT row_state FROM {module.name} WHERE n = ?", (number,))
         return found[0][0] if found else None
 
     def module_of(self, number: int) -> Module | None:
@@ -194,10 +199,10 @@ class Store:
         entities = (m for m in SCHEMA.modules.values() if m.name not in self._plain)
         return next((m for m in entities if self.state(m, number) is not None), None)
 
-    def change(self, module: Module, number: int, values: dict[str, str | None]) -> None:
+    def change(self, module: Module, number: int, values: Mapping[str, str | None]) -> None:
         """Write some fields of a record."""
         pairs = ", ".join(f"{column(name)} = ?" for name in values)
-        sql = f"UPDATE {module.name} SET {pairs} WHERE n = ?"  # noqa: S608 - names of the schema
+        sql = f"UPDATE {module.name} SET {pairs} WHERE n = ?"
         self._db.execute(sql, (*values.values(), number))
 
     def ensure_index(self, module: Module, field: Field, expression: str) -> None:
@@ -205,7 +210,9 @@ class Store:
         name = f"{module.name}_{field.name}_{'f' if '(' in expression else 'c'}"
         if self._counts[module.name] < _INDEX_FROM or name in self._indexes:
             return
-        self._db.execute(f"CREATE INDEX IF NOT EXISTS {column(name)} ON {module.name} ({expression})")
+        self._db.execute(
+            f"CREATE INDEX IF NOT EXISTS {column(name)} ON {module.name} ({expression})"
+        )
         self._indexes.add(name)
 
     def ensure_pair_index(self, module: Module, first: str, second: str) -> None:

@@ -11,6 +11,7 @@ import html
 import re
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
+from typing import cast
 
 from vtiger_async.sandbox.answers import Fault
 from vtiger_async.sandbox.schema import Field
@@ -39,9 +40,10 @@ def as_text(value: object) -> str:
     if value is True:
         return "1"
     if isinstance(value, list):
-        return as_text(value[0]) if value else ""  # pyright: ignore[reportUnknownArgumentType] - any JSON
+        items = cast("list[object]", value)
+        return as_text(items[0]) if items else ""
     if isinstance(value, dict):
-        return as_text(list(value.values()))  # pyright: ignore[reportUnknownArgumentType] - any JSON
+        return as_text(list(cast("dict[str, object]", value).values()))
     return str(value)
 
 
@@ -62,7 +64,7 @@ def stored_form(field: Field, value: object) -> str | None:
         Fault: INTERNAL_SERVER_ERROR for text in a date.
     """
     if field.type == "multipicklist" and isinstance(value, list):
-        items: list[object] = value
+        items = cast("list[object]", value)
         return _plain(SEPARATOR.join(as_text(item) for item in items), field.length)
     if field.type == "boolean":
         return "1" if value in _TRUE else "0"

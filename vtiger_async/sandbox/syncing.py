@@ -52,13 +52,13 @@ def sync(call: Call) -> object:
     changed = f"FROM {module.name} WHERE modifiedtime > ?{scope}"
     first = [stamp(since), *owners]
     last = call.store.rows(
-        f"SELECT modifiedtime {changed} ORDER BY modifiedtime LIMIT {PAGE}",  # noqa: S608 - own names
+        f"SELECT modifiedtime {changed} ORDER BY modifiedtime LIMIT {PAGE}",
         first,
     )
     if not last:
         return _answer([], [], since, more=False)
     end = last[-1][0]
-    more = f"SELECT 1 {changed} LIMIT 1"  # noqa: S608 - own names
+    more = f"SELECT 1 {changed} LIMIT 1"
     updated, deleted = _changes(call, module, changed, first, end)
     return _answer(
         updated, deleted, _seconds(end), more=bool(call.store.rows(more, [end, *owners]))
@@ -91,8 +91,8 @@ def _changes(
 ) -> tuple[list[dict[str, object]], list[str]]:
     view = view_of(call, module)
     owner = "assigned_user_id" if "assigned_user_id" in module.columns else "NULL"
-    listed = ", ".join(["n", "state", owner, *(column(name) for name in view.names)])
-    sql = f"SELECT {listed} {changed} AND modifiedtime <= ? ORDER BY modifiedtime, n"  # noqa: S608
+    listed = ", ".join(["n", "row_state", owner, *(column(name) for name in view.names)])
+    sql = f"SELECT {listed} {changed} AND modifiedtime <= ? ORDER BY modifiedtime, n"
     updated: list[dict[str, object]] = []
     deleted: list[str] = []
     for number, state, owned_by, *values in call.store.rows(sql, [*first, end]):

@@ -12,7 +12,11 @@ WindowKind = Literal["fixed", "sliding"]
 
 
 class Window(Protocol):
-    """What the arithmetic needs of a window; `now` never goes back from call to call."""
+    """What the arithmetic needs of a window; `now` never goes back from call to call.
+
+    Attributes:
+        limit: Calls that it grants.
+    """
 
     limit: int
 

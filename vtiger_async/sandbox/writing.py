@@ -4,6 +4,7 @@ The checks, their order and their messages are those measured on Vtiger 8.4: ref
 mandatory fields, one at a time, in the order of the module's fields.
 """
 
+# ruff: noqa: S608 - names in the SQL are those of the schema; values are bound
 from __future__ import annotations
 
 import re
@@ -129,6 +130,8 @@ def refuse_duplicates(
         if not value:
             continue
         call.store.ensure_index(module, item, comparable(item))
-        sql = f"SELECT 1 FROM {module.name} WHERE {comparable(item)} = ? AND state = ? AND n != ?"  # noqa: S608 - names of the schema
+        sql = (
+            f"SELECT 1 FROM {module.name} WHERE {comparable(item)} = ? AND row_state = ? AND n != ?"
+        )
         if call.store.rows(sql, (fold(value), LIVE, besides)):
             raise Fault(0, "Duplicate(s) detected!")

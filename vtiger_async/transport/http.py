@@ -13,6 +13,8 @@ from __future__ import annotations
 import base64
 import logging
 from collections.abc import Mapping
+from functools import lru_cache
+from http.cookiejar import CookieJar
 from typing import Any, cast
 
 import httpx
@@ -37,6 +39,14 @@ _KEEPALIVE = 4.0
 """Seconds an idle connection is kept: shorter than servers do (5 and more), so that no write rides
 on one that the server has just closed."""
 _SENDING = (".send_request_headers.started", ".send_request_body.started")
+_HEADERS = (
+    (b"Accept", b"application/json, text/json"),
+    (b"Accept-Encoding", b"gzip"),
+    (b"Connection", b"keep-alive"),
+    (b"User-Agent", b"vtiger-async"),
+)
+_address = lru_cache(maxsize=64)(httpx.URL)
+"""The parsed address of an operation; where a query follows, it would seldom be asked for again."""
 
 
 @frozen
@@ -68,6 +78,16 @@ class _HideQueries(logging.Filter):
                 shown = url.partition("?")[0] + "?..."
                 record.args = (record.args[0], shown, *record.args[2:])
         return True
+
+
+class _NoCookies(CookieJar):
+    """Keeps none: each call brings its key, and reading cookies costs more than the other headers.
+
+    PHP also lets the calls of one session wait for each other, so a session's cookie is unwelcome.
+    """
+
+    def extract_cookies(self, response: object, request: object) -> None:
+        """Keep nothing."""
 
 
 for _name in ("httpx", "httpx2"):
@@ -116,10 +136,13 @@ class Http:
             evidence = True
             if event.endswith(_SENDING):
                 ticket.sent = True
+                # There is no more to learn, and each event costs a coroutine.
+                built.extensions.pop("trace", None)
 
         self._busy[client] = self._busy.get(client, 0) + 1
         try:
-            response = await client.send(self._build(client, request, seconds, trace))
+            built = self._build(client, request, seconds, trace)
+            response = await client.send(built)
         except BaseException as error:
             lost_slot = _is_a(error, "PoolTimeout")
             ticket.sent = ticket.sent or not (evidence or lost_slot)
@@ -149,6 +172,7 @@ class Http:
                     keepalive_expiry=_KEEPALIVE,
                 ),
                 follow_redirects=False,
+                cookies=_NoCookies(),
             )
         return self._own
 
@@ -178,16 +202,20 @@ class Http:
                 headers=headers,
                 extensions=extensions,
             )
-        headers["Accept"] = "application/json, text/json"
-        headers["Accept-Encoding"] = "gzip"
-        headers["Connection"] = "keep-alive"
-        headers["User-Agent"] = "vtiger-async"
+        return self._lean(request, extensions)
+
+    def _lean(self, request: Outgoing, extensions: dict[str, Any]) -> httpx.Request:
+        """Return the request with all its headers given, at a third of the price of `content=`."""
+        url = _address(request.url) if request.verb == "POST" else httpx.URL(request.url)
+        authorization = (b"Authorization", self._authorization.encode("ascii"))
+        headers = [(b"Host", url.netloc), *_HEADERS, authorization]
+        body = request.body or b""
+        if request.verb == "POST":
+            headers.append((b"Content-Type", b"application/x-www-form-urlencoded"))
+            headers.append((b"Content-Length", b"%d" % len(body)))
+        stream = httpx.ByteStream(body)
         return httpx.Request(
-            request.verb,
-            request.url,
-            headers=headers,
-            content=request.body,
-            extensions=extensions,
+            request.verb, url, headers=headers, stream=stream, extensions=extensions
         )
 
     def _recycle(self, client: httpx.AsyncClient) -> None:

@@ -182,10 +182,7 @@ class Pipeline:
         def worth(error: BaseException) -> bool:
             if not isinstance(error, VtigerError) or isinstance(error, QuotaExhaustedError):
                 return False
-            if verdict(error, call.repeat, policy) is not Verdict.AGAIN:
-                return False
-            # A refusal by the limit is no failure of the server: it needs no budget.
-            return isinstance(error, RateLimitError) or self.budget.spend()
+            return verdict(error, call.repeat, policy) is Verdict.AGAIN
 
         def pause(state: tenacity.RetryCallState) -> float:
             error = _failure(state)
@@ -202,7 +199,10 @@ class Pipeline:
             if isinstance(error, RateLimitError):
                 wait = error.retry_after or 0.0
             late = self.admission.now() + wait > deadline
-            return late or state.attempt_number >= policy.max_attempts
+            if late or state.attempt_number >= policy.max_attempts:
+                return True
+            # A refusal by the limit is no failure of the server: it needs no budget.
+            return not (isinstance(error, RateLimitError) or self.budget.spend())
 
         def report(state: tenacity.RetryCallState) -> None:
             _log.info("call %s is sent again after: %s", call.call_id, _failure(state))

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any, cast
+from typing import Any
 
 from attrs import frozen
 
 from vtiger_async import errors
 from vtiger_async.errors import ApiError, InvalidResponseError, VtigerError
+from vtiger_async.types import is_map
 
 __all__ = ["Answer", "decode", "error_of"]
 
@@ -79,29 +80,28 @@ def decode(answer: Answer, *, lenient: bool = False) -> Any:
         InvalidResponseError: The body is not Vtiger's JSON.
     """
     envelope: Any = _parse(answer.body, lenient=lenient)
-    typed = cast("dict[str, Any]", envelope) if isinstance(envelope, dict) else {}
-    if "success" in typed:
-        if typed["success"] is True and answer.status < 400:
-            return _unwrapped(typed.get("result"), answer)
-        raise error_of(typed.get("error"), answer)
+    if is_map(envelope) and "success" in envelope:
+        if envelope["success"] is True and answer.status < 400:
+            return _unwrapped(envelope.get("result"), answer)
+        raise error_of(envelope.get("error"), answer)
     if answer.status >= 400:
         raise error_of(None, answer)
     if lenient and envelope is not None:
-        return cast("Any", envelope)
+        return envelope
     raise InvalidResponseError(_describe(answer), status=answer.status)
 
 
 def _parse(body: bytes, *, lenient: bool) -> Any:
     try:
         return json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         pass
     # PHP prints its warnings before the JSON; the first thing that looks like an envelope is it.
     for match in _STARTS_OF_JSON.finditer(body):
         text = body[match.start() :].decode("utf-8", "replace")
         try:
             return json.JSONDecoder().raw_decode(text)[0]
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
     if lenient and body:
         return body.decode("utf-8", "replace")
@@ -110,13 +110,11 @@ def _parse(body: bytes, *, lenient: bool) -> Any:
 
 def _unwrapped(result: Any, answer: Answer) -> Any:
     # The picklist operations answer with an envelope inside the envelope (manual of 2025).
-    if isinstance(result, dict) and result.keys() == {"success", "result"}:
-        return cast("dict[str, Any]", result)["result"]
-    if isinstance(result, dict) and cast("dict[str, Any]", result).get("success") is False:
-        nested = cast("dict[str, Any]", result)
-        if "error" in nested:
-            raise error_of(nested["error"], answer)
-    return cast("Any", result)
+    if is_map(result) and result.keys() == {"success", "result"}:
+        return result["result"]
+    if is_map(result) and result.get("success") is False and "error" in result:
+        raise error_of(result["error"], answer)
+    return result
 
 
 def error_of(error: Any, answer: Answer) -> VtigerError:
@@ -126,7 +124,7 @@ def error_of(error: Any, answer: Answer) -> VtigerError:
         error: The envelope's `error`, or None where there was no envelope.
         answer: The answer; its reason phrase stands in for a message that is missing.
     """
-    details = cast("dict[str, Any]", error) if isinstance(error, dict) else {}
+    details: dict[str, Any] = error if is_map(error) else {"message": error}
     code: Any = details.get("code")
     if not isinstance(code, str | int) or isinstance(code, bool) or code == "":
         code = None

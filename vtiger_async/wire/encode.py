@@ -110,9 +110,11 @@ def _field_name(name: object, module: str) -> str:
 def _encode(value: FieldValue, module: str, name: str) -> Any:
     if value is None:
         return None
+    if isinstance(value, str):  # most are, and the abstract classes below cost more to ask
+        return scalar_text(value, f"{module}.{name}")
     if isinstance(value, Mapping):
         return {key: _encode(item, module, f"{name}.{key}") for key, item in value.items()}
-    if isinstance(value, Sequence) and not isinstance(value, str | bytes | bytearray):
+    if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray):
         if any(isinstance(item, Mapping) for item in value):
             return [_encode(item, module, f"{name}[{i}]") for i, item in enumerate(value)]
         return _multi_picklist(value, f"{module}.{name}")
@@ -130,8 +132,15 @@ def _multi_picklist(values: Sequence[Any], where: str) -> str:
 
 
 def json_text(value: Any) -> str:
-    """Return the compact JSON text of a value."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    """Return the compact JSON text of a value.
+
+    Raises:
+        InvalidArgumentError: JSON cannot hold it.
+    """
+    try:
+        return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InvalidArgumentError(f"this cannot be sent as JSON: {error}") from None
 
 
 def encode_parameters(operation: Operation, values: Mapping[str, Any]) -> Pairs:
@@ -161,5 +170,14 @@ def encode_parameters(operation: Operation, values: Mapping[str, Any]) -> Pairs:
 
 
 def form_text(pairs: Iterable[tuple[str, str]]) -> str:
-    """Return the pairs as `application/x-www-form-urlencoded` text."""
-    return urlencode(list(pairs), quote_via=quote_plus)
+    """Return the pairs as `application/x-www-form-urlencoded` text.
+
+    Raises:
+        InvalidArgumentError: A text holds a lone surrogate, which UTF-8 cannot carry.
+    """
+    try:
+        return urlencode(list(pairs), quote_via=quote_plus)
+    except UnicodeEncodeError as error:
+        raise InvalidArgumentError(
+            f"the text {error.object[:60]!r} holds a lone surrogate, which UTF-8 cannot carry"
+        ) from None

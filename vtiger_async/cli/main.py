@@ -1,0 +1,275 @@
+"""`vtiger-async`: the commands."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from typing import Annotated, Any, cast
+
+import typer
+
+from vtiger_async import __version__
+from vtiger_async.cli import sandbox
+from vtiger_async.cli.demo import demo
+from vtiger_async.cli.exits import ExitCode, fail, note
+from vtiger_async.cli.fields import json_object, named_values
+from vtiger_async.cli.session import Session, connected
+from vtiger_async.errors import (
+    InvalidArgumentError,
+    QuotaExhaustedError,
+    RateLimitError,
+    TransportError,
+)
+from vtiger_async.models.metadata import Field
+from vtiger_async.models.records import Record
+from vtiger_async.quota.ledger import WindowUse
+from vtiger_async.vtql import parse
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    name="vtiger-async",
+    help="The command line of vtiger_async, a client of Vtiger CRM's REST API.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+"""The command line."""
+
+app.command()(demo)
+app.add_typer(sandbox.app, name="sandbox")
+
+IdArgument = Annotated[str, typer.Argument(metavar="ID", help="A record's id, as 3x42.")]
+ModuleArgument = Annotated[str, typer.Argument(metavar="MODULE", help="As Contacts.")]
+FieldArguments = Annotated[
+    list[str] | None, typer.Argument(metavar="[NAME=VALUE]...", help="Fields of the record.")
+]
+JsonOption = Annotated[
+    str | None,
+    typer.Option(
+        "--json",
+        metavar="FILE",
+        help="A JSON object with fields; - reads it from standard input. Arguments win over it.",
+    ),
+]
+
+
+def _show_version(wanted: bool) -> None:  # noqa: FBT001 - the signature that typer calls
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    *,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Show the version, and exit."
+        ),
+    ] = False,
+) -> None:
+    """Set up what all commands share: nothing but the option that shows the version."""
+
+
+@app.command()
+@connected
+async def whoami(session: Session) -> None:
+    """Show the user whose access key is used."""
+    session.out.record(await session.crm.me())
+
+
+@app.command()
+@connected
+async def quota(session: Session) -> None:
+    """Show what is left of the quota. It costs one call, whose answer tells.
+
+    No answer tells of the hour: of it, only the calls of this one process are known.
+    """
+    await session.crm.me()
+    seen = session.crm.quota
+    with session.out.rows() as writer:
+        for use in (seen.minute, seen.hour, seen.day):
+            writer.add(_window(use))
+
+
+def _window(use: WindowUse) -> dict[str, Any]:
+    next_at = datetime.fromtimestamp(use.next_at, UTC).isoformat(timespec="seconds")
+    return {
+        "window": use.name,
+        "limit": use.limit,
+        "remaining": use.remaining,
+        "next_call_at": next_at,
+    }
+
+
+@app.command()
+@connected
+async def modules(session: Session) -> None:
+    """List the modules that the user may see."""
+    with session.out.rows() as writer:
+        for info in await session.crm.list_types():
+            writer.add(
+                {
+                    "name": info.name,
+                    "label": info.label,
+                    "singular": info.singular,
+                    "is_entity": info.is_entity,
+                }
+            )
+
+
+@app.command()
+@connected
+async def describe(session: Session, module: ModuleArgument) -> None:
+    """List the fields of a module.
+
+    `call GET describe elementType=MODULE` shows everything that the server says of it.
+    """
+    with session.out.rows() as writer:
+        for field in (await session.crm.describe(module)).fields.values():
+            writer.add(_field(field))
+
+
+def _field(field: Field) -> dict[str, Any]:
+    return {
+        "name": field.name,
+        "label": field.label,
+        "type": field.type.name,
+        "mandatory": field.mandatory,
+        "editable": field.editable,
+        "unique": field.unique,
+        "default": field.default,
+        "refers_to": list(field.type.refers_to),
+        "values": [value.value for value in field.type.picklist_values],
+    }
+
+
+@app.command()
+@connected
+async def query(
+    session: Session,
+    vtql: Annotated[
+        str,
+        typer.Argument(metavar="VTQL", help="As 'SELECT lastname FROM Contacts;', in quotes."),
+    ],
+    limit: Annotated[int | None, typer.Option(min=0, help="The most records.")] = None,
+    resume: Annotated[
+        str | None, typer.Option(help="Go on where the same command was stopped.")
+    ] = None,
+) -> None:
+    """Read the records of a statement, all of its pages, and write them as they come."""
+    statement = parse(vtql)
+    if statement.is_count:
+        session.out.record({"count": await session.crm.query(statement).count()})
+        return
+    if limit is not None and (statement.limit_to is None or limit < statement.limit_to):
+        statement = statement.limit(limit)
+    found = session.crm.query(statement, resume=resume)
+    with session.out.rows() as writer:
+        try:
+            async for page in found.pages():
+                for record in page:
+                    writer.add(record)
+                writer.flush()
+        except (QuotaExhaustedError, RateLimitError, TransportError):
+            note(f"to go on, give the same command with: --resume {found.resume_token}")
+            raise
+
+
+@app.command()
+@connected
+async def get(session: Session, record_id: IdArgument) -> None:
+    """Show one record, whole."""
+    session.out.record(await session.crm.retrieve(record_id))
+
+
+@app.command()
+@connected
+async def create(
+    session: Session,
+    module: ModuleArgument,
+    fields: FieldArguments = None,
+    json_source: JsonOption = None,
+) -> None:
+    """Create a record, and show it as stored."""
+    session.out.record(await session.crm.create(module, _given(fields, json_source)))
+
+
+@app.command()
+@connected
+async def update(
+    session: Session,
+    record_id: IdArgument,
+    fields: FieldArguments = None,
+    json_source: JsonOption = None,
+) -> None:
+    """Change a record, restating its mandatory fields, and show it as stored."""
+    session.out.record(await session.crm.update(record_id, _given(fields, json_source)))
+
+
+@app.command()
+@connected
+async def revise(
+    session: Session,
+    record_id: IdArgument,
+    fields: FieldArguments = None,
+    json_source: JsonOption = None,
+) -> None:
+    """Change some fields of a record, and show it as stored; NAME= clears a field."""
+    session.out.record(await session.crm.revise(record_id, _given(fields, json_source)))
+
+
+def _given(fields: list[str] | None, json_source: str | None) -> dict[str, Any]:
+    given = {**json_object(json_source), **named_values(fields or ())}
+    if not given:
+        raise InvalidArgumentError("no fields: give NAME=VALUE arguments, or --json FILE")
+    return given
+
+
+@app.command()
+@connected
+async def delete(
+    session: Session,
+    record_id: IdArgument,
+    yes: Annotated[  # noqa: FBT002 - typer gives it by name
+        bool, typer.Option("--yes", help="Do not ask.")
+    ] = False,
+) -> None:
+    """Delete a record, after asking on a terminal."""
+    if not yes:
+        if not sys.stdin.isatty():
+            raise InvalidArgumentError("delete asks on a terminal; without one, give --yes")
+        if not typer.confirm(f"Delete {record_id}?", err=True):
+            raise fail("nothing was deleted", ExitCode.ERROR)
+    await session.crm.delete(record_id)
+    session.out.record({"id": record_id, "deleted": True})
+
+
+@app.command()
+@connected
+async def call(
+    session: Session,
+    method: Annotated[str, typer.Argument(metavar="METHOD", help="GET or POST.")],
+    operation: Annotated[
+        str,
+        typer.Argument(
+            metavar="OPERATION", help="An operation's name, or a path as /restapi/vtap/api/orders."
+        ),
+    ],
+    params: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME=VALUE]...", help="Sent as they are.")
+    ] = None,
+) -> None:
+    """Make any call, and show its result as the server sent it, but for secrets of users."""
+    result = await session.crm.call(method, operation, named_values(params or ()))
+    session.out.value(_without_secrets(result))
+
+
+def _without_secrets(result: Any) -> Any:
+    """Return a result without the access keys and password hashes that some answers hold."""
+    if isinstance(result, dict):
+        return Record.of(cast("dict[str, Any]", result)).fields
+    if isinstance(result, list):
+        return [_without_secrets(item) for item in cast("list[Any]", result)]
+    return result

@@ -1,0 +1,191 @@
+"""What the commands share: the options of the connection, and a client that is set up with them."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import logging
+import os
+import sys
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any, Concatenate, ParamSpec
+
+import anyio
+import typer
+from attrs import frozen
+
+from vtiger_async.cli.exits import exits, note
+from vtiger_async.cli.output import Format, Output
+from vtiger_async.client.client import VtigerClient
+from vtiger_async.client.core import Quota
+from vtiger_async.errors import ConfigurationError
+
+__all__ = ["OutputOption", "Session", "connected", "quota_line"]
+
+P = ParamSpec("P")
+
+_PANEL = "Connection"
+_KEY = "VTIGER_ACCESS_KEY"
+_log = logging.getLogger("vtiger_async.cli")
+
+OutputOption = Annotated[
+    Format | None,
+    typer.Option(
+        "-o", "--output", help="How data is written. A table on a terminal, else JSON lines."
+    ),
+]
+"""The option for the format of the data."""
+
+
+@frozen
+class Session:
+    """What a command works with.
+
+    Attributes:
+        crm: The client.
+        out: Standard output.
+    """
+
+    crm: VtigerClient
+    out: Output
+
+
+@frozen
+class _Options:
+    """The values of the shared options."""
+
+    client: VtigerClient
+    output: Format | None
+    verbose: bool
+
+
+def _options(
+    *,
+    output: OutputOption = None,
+    verbose: Annotated[
+        bool, typer.Option("-v", "--verbose", help="Tell on stderr what the client does.")
+    ] = False,
+    url: Annotated[
+        str | None,
+        typer.Option(envvar="VTIGER_URL", help="The instance.", rich_help_panel=_PANEL),
+    ] = None,
+    username: Annotated[
+        str | None,
+        typer.Option(envvar="VTIGER_USERNAME", help="The user.", rich_help_panel=_PANEL),
+    ] = None,
+    key_stdin: Annotated[
+        bool,
+        typer.Option(
+            "--key-stdin",
+            help=f"Read the access key from standard input. Else it is taken from {_KEY}, "
+            "or asked for on a terminal.",
+            rich_help_panel=_PANEL,
+        ),
+    ] = False,
+    edition: Annotated[
+        str | None,
+        typer.Option(
+            envvar="VTIGER_EDITION",
+            help="The instance's edition: its limits are then kept from the first call on.",
+            rich_help_panel=_PANEL,
+        ),
+    ] = None,
+    users: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            envvar="VTIGER_USERS",
+            help="Paid users: more calls a day.",
+            rich_help_panel=_PANEL,
+        ),
+    ] = None,
+) -> _Options:
+    """Return the values of the shared options, with a client that has not made a call yet."""
+    if not url:
+        raise ConfigurationError("no instance: give --url, or set VTIGER_URL")
+    if not username:
+        raise ConfigurationError("no user: give --username, or set VTIGER_USERNAME")
+    client = VtigerClient(
+        url, username, _access_key(from_stdin=key_stdin), edition=edition, users=users
+    )
+    return _Options(client, output, verbose)
+
+
+def _access_key(*, from_stdin: bool) -> str:
+    """Return the access key; it is never an argument, which every process may read."""
+    if from_stdin:
+        key = sys.stdin.readline().strip()
+        if not key:
+            raise ConfigurationError("--key-stdin: standard input holds no access key")
+        return key
+    if key := os.environ.get(_KEY, "").strip():
+        return key
+    if not sys.stdin.isatty():
+        raise ConfigurationError(f"no access key: set {_KEY}, or give --key-stdin")
+    return typer.prompt("Access key", hide_input=True, err=True)
+
+
+def connected(
+    body: Callable[Concatenate[Session, P], Coroutine[Any, Any, None]],
+) -> Callable[..., None]:
+    """Return a command that runs `body` in a session; it has the shared options besides its own."""
+    own = list(inspect.signature(body, eval_str=True).parameters.values())[1:]
+    shared = list(inspect.signature(_options, eval_str=True).parameters.values())
+
+    @functools.wraps(body)
+    def command(**given: Any) -> None:
+        with exits():
+            options = _options(**{p.name: given.pop(p.name) for p in shared})
+            with _logging(verbose=options.verbose):
+                anyio.run(_run, body, options, given)
+
+    # typer reads the signature; what `wraps` left there is the body's own.
+    del command.__wrapped__
+    parameters = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in (*own, *shared)]
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # a function may have one
+    command.__annotations__ = {p.name: p.annotation for p in parameters}
+    return command
+
+
+async def _run(
+    body: Callable[..., Coroutine[Any, Any, None]], options: _Options, given: dict[str, Any]
+) -> None:
+    async with options.client as crm:
+        try:
+            await body(Session(crm, Output.on_stdout(options.output)), **given)
+        finally:
+            _log.info(quota_line(crm.quota))
+
+
+def quota_line(quota: Quota) -> str:
+    """Return what is left of the quota, on one line."""
+    windows = (quota.minute, quota.hour, quota.day)
+    return "left of the quota: " + ", ".join(
+        f"{use.remaining if use.remaining is not None else '?'} in this {use.name}"
+        for use in windows
+    )
+
+
+@contextmanager
+def _logging(*, verbose: bool) -> Iterator[None]:
+    """Print the package's log on stderr while the block runs, if asked to."""
+    if not verbose:
+        yield
+        return
+    logger, handler = logging.getLogger("vtiger_async"), _Notes()
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+
+
+class _Notes(logging.Handler):
+    """Prints each entry of a log as one line on stderr."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        note(record.getMessage())
