@@ -59,7 +59,7 @@ class TestRecordId:
         "bad",
         [
             "", "42", "abc", "12X5", "12x", "x5", "12x5abc", " 12x5", "12x5 ", "12x5\n", "12x5x9",
-            "-1x5", "1.0x5", "٤x١٢", "12x5'", "1" * 11 + "x1", "1x" + "1" * 20,
+            "-1x5", "1.0x5", "\u0664x\u0661", "12x5'", "1" * 11 + "x1", "1x" + "1" * 20,
         ],
     )  # fmt: skip
     def test_other_text_is_refused(self, bad: str) -> None:
@@ -197,8 +197,8 @@ class TestScalarText:
         assert set(text) <= set("-.0123456789")
         assert type(value)(text) == value
 
-    @given(st.datetimes(datetime(1, 1, 2), timezones=st.timezones()))
+    @given(st.datetimes(datetime(1, 1, 3), datetime(9999, 12, 29), timezones=st.timezones()))
     def test_datetimes_are_written_in_utc(self, value: datetime) -> None:
         """A moment is written as its second in UTC, whatever zone it was given in."""
-        text = scalar_text(value.replace(microsecond=0), "x")
-        assert datetime.fromisoformat(text).replace(tzinfo=UTC) == value.replace(microsecond=0)
+        whole = datetime.fromisoformat(scalar_text(value, "x")).replace(tzinfo=UTC)
+        assert timedelta(0) <= value.astimezone(UTC) - whole < timedelta(seconds=1)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
-from vtiger_async.sandbox.engine import Engine, Fault, Upload
+from vtiger_async.sandbox.engine import Engine, Fault
 
 NOW = 1_800_000_000.0  # 2027-01-15 08:00:00 UTC, after every seed record
 
@@ -41,8 +40,9 @@ class Crm:
         self,
         operation: str,
         user: str = "admin",
-        files: Sequence[Upload] = (),
-        params: dict[str, Any] | None = None,
+        /,
+        files: Any = (),
+        params: Any = None,
         **more: Any,
     ) -> Any:
         sent = {

@@ -104,8 +104,12 @@ def test_an_organisation_that_exists_is_a_duplicate(crm: Crm) -> None:
 
 @pytest.mark.parametrize(
     ("lead", "code"),
-    [("2x999", "ACCESS_DENIED"), ("abc", "ACCESS_DENIED"), (None, "ACCESS_DENIED")]
-    + [("4x102", "INVALID_ID_ATTRIBUTE")],
+    [
+        ("2x999", "ACCESS_DENIED"),
+        ("abc", "ACCESS_DENIED"),
+        (None, "ACCESS_DENIED"),
+        ("4x102", "INVALID_ID_ATTRIBUTE"),
+    ],
 )
 def test_what_is_no_lead_is_refused(crm: Crm, lead: object, code: str) -> None:
     """Missing and malformed ids are denied, records of another module are invalid."""
@@ -114,7 +118,7 @@ def test_what_is_no_lead_is_refused(crm: Crm, lead: object, code: str) -> None:
 
 
 def test_a_reader_converts_nothing(crm: Crm) -> None:
-    """guest may not."""
+    """The user guest may not."""
     element = {"leadId": "2x101", "entities": CONTACT}
     answer = crm.refused("convertlead", "guest", element=element)
     assert answer == ("ACCESS_DENIED", "Permission to write is denied")

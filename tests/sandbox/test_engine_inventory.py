@@ -50,7 +50,7 @@ def test_the_echo_has_lines_and_totals_as_numbers(crm: Crm) -> None:
 
 
 def test_retrieve_has_totals_as_text_and_details(crm: Crm) -> None:
-    """retrieve shows totals as text, the first product, and details that mix types."""
+    """Retrieving shows totals as text, the first product, and details that mix types."""
     record = crm("retrieve", id=invoice(crm, DESK)["id"])
     assert record["hdnGrandTotal"] == "20.50000000"
     assert record["productid"] == "6x102"
@@ -59,7 +59,7 @@ def test_retrieve_has_totals_as_text_and_details(crm: Crm) -> None:
 
 
 def test_discounts_taxes_and_adjustment_make_the_total(crm: Crm) -> None:
-    """A line's discounts come off first, its taxes on top; the adjustment changes the grand total."""
+    """A line's discounts come off first, its taxes on top, the adjustment at the very end."""
     line = {"productid": "6x102", "quantity": 10, "listprice": 10}
     cut = line | {"discount_percent": 10, "discount_amount": 5, "tax1": 20}
     record = invoice(crm, cut, txtAdjustment="-2")
@@ -104,7 +104,7 @@ def test_a_revise_keeps_or_replaces_the_lines(crm: Crm) -> None:
 
 
 def test_query_and_sync_leave_the_lines_out(crm: Crm) -> None:
-    """Neither a query's row nor a sync's record has LineItems; a query has the line's own fields."""
+    """Neither a row nor a synced record has LineItems; a row has the line's own fields."""
     invoice(crm, DESK)
     row = crm.query("select * from Invoice;")[0]
     assert "LineItems" not in row
@@ -112,6 +112,16 @@ def test_query_and_sync_leave_the_lines_out(crm: Crm) -> None:
     (changed,) = crm("sync", modifiedTime="1", elementType="Invoice", syncType="user")["updated"]
     assert "LineItems" not in changed
     assert "productid" not in changed
+
+
+def test_line_items_can_be_asked_for(crm: Crm) -> None:
+    """An invoice is found by its lines' fields, and a line is a record of its own module."""
+    record_id = invoice(crm, DESK, HELP)["id"]
+    for condition in ("productid = '6x102'", "quantity in ('2')", "comment like 'C%'"):
+        assert crm.values(f"select id from Invoice where {condition};", "id") == [record_id]
+    assert crm.query("select id from Invoice where productid = '6x1';") == []
+    line = crm("retrieve", id="33x1")
+    assert (line["parent_id"], line["sequence_no"], "label" in line) == (record_id, "1", False)
 
 
 def test_a_deleted_product_is_marked_in_its_lines(crm: Crm) -> None:

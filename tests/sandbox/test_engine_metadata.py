@@ -29,7 +29,7 @@ def test_me_is_the_whole_user_secrets_included(crm: Crm) -> None:
 
 
 def test_a_user_is_retrieved_without_secrets(crm: Crm) -> None:
-    """retrieve and describe leave the access key out."""
+    """Neither retrieve nor describe gives the access key."""
     assert "accesskey" not in crm("retrieve", id="19x5")
     assert "accesskey" not in described(crm, "Users")
 
@@ -175,7 +175,7 @@ def test_an_edited_value_is_renamed_in_the_records(crm: Crm) -> None:
 def test_deleted_values_are_replaced_in_the_records(crm: Crm) -> None:
     """Deleting needs another value to put in their place."""
     lead = crm.create("Leads", lastname="x", leadsource="Partner")["id"]
-    delete = {"delete_values": ["Partner", "Other"]}
+    delete: dict[str, Any] = {"delete_values": ["Partner", "Other"]}
     change(crm, "delete_picklist", **delete, replace_with="Conference")
     assert crm("retrieve", id=lead)["leadsource"] == "Conference"
     assert not {"Partner", "Other"} & set(values(crm, "Leads", "leadsource"))
@@ -192,7 +192,7 @@ def test_deleted_values_are_replaced_in_the_records(crm: Crm) -> None:
         ("edit_picklist", "Leads", {"current_value": "zz", "new_value": "x"}, "RECORD_NOT_FOUND"),
         ("edit_picklist", "Leads", {"current_value": "Other", "new_value": "Partner"}, "DUPLICATE"),
         ("delete_picklist", "Leads", {"delete_values": ["Other"]}, "MANDATORY_FIELDS_MISSING"),
-        ("delete_picklist", "Leads", {"delete_values": ["Other"], "replace_with": "zz"}, "RECORD_NOT_FOUND"),
+        ("delete_picklist", "Leads", {"delete_values": "a", "replace_with": 1}, "RECORD_NOT_FOUND"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_done_to_a_picklist(

@@ -184,7 +184,7 @@ def test_counts_are_text_in_one_row(crm: Crm) -> None:
 
 
 def test_what_a_user_may_not_read_is_dropped_after_the_limit(crm: Crm) -> None:
-    """For a restricted user a page is short, or empty and not the last; count(*) tells the truth."""
+    """A restricted user's page is short, or empty and not the last; count(*) tells the truth."""
     pages = [
         crm.values(f"select fax from Contacts order by fax limit {place},1;", "fax", "sales")
         for place in range(8)

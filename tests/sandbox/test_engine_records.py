@@ -176,7 +176,7 @@ def test_a_unique_value_is_taken_once(crm: Crm) -> None:
 
 
 def test_update_wants_the_mandatory_fields_and_keeps_the_others(crm: Crm) -> None:
-    """update misses mandatory fields that were not sent; what else was not sent stays."""
+    """An update misses mandatory fields that were not sent; what else was not sent stays."""
     record = crm.create("Contacts", lastname="Old", phone="1", title="Boss")
     crm.clock.now += 5
     partial = {"id": record["id"], "phone": "2"}
@@ -188,7 +188,7 @@ def test_update_wants_the_mandatory_fields_and_keeps_the_others(crm: Crm) -> Non
 
 
 def test_revise_changes_what_was_sent_and_clears_with_nothing(crm: Crm) -> None:
-    """revise clears a field with null or "", and misses a mandatory one only if sent empty."""
+    """A revise clears a field with null or "", and misses a mandatory one only if sent empty."""
     record = crm.create("Contacts", lastname="L", phone="1", mobile="2", birthday="1990-01-01")
     revised = crm("revise", element={"id": record["id"], "phone": None, "birthday": ""})
     assert (revised["phone"], revised["mobile"], revised["birthday"]) == ("", "2", "")
@@ -280,7 +280,7 @@ def test_a_sensitive_field_is_read_by_decrypt_alone(crm: Crm) -> None:
 
 
 def test_a_closed_record_is_reopened(crm: Crm) -> None:
-    """reopen puts a closed ticket back to Open; what is not closed cannot be reopened."""
+    """It puts a closed ticket back to Open; what is not closed cannot be reopened."""
     ticket = crm.create("HelpDesk", ticket_title="t", ticketstatus="Closed")["id"]
     assert crm.refused("reopen", "guest", id=ticket) == DENIED_WRITE
     assert crm("reopen", id=ticket) == {"message": "Record reopened successfully."}
@@ -308,7 +308,7 @@ def test_a_task_without_activitytype_lands_in_events(crm: Crm) -> None:
 
 
 def test_rights_of_sales(crm: Crm) -> None:
-    """sales sees only its own contacts, no invoices, no Leads.fax, and deletes no organisation."""
+    """The user sales sees its own contacts, no invoices, no Leads.fax; deletes no organisation."""
     theirs = crm.create("Contacts", lastname="x")["id"]
     own = crm.create("Contacts", "sales", lastname="y")["id"]
     team = crm.create("Contacts", lastname="z", assigned_user_id="20x2")["id"]
@@ -332,7 +332,7 @@ def test_rights_of_sales(crm: Crm) -> None:
 
 
 def test_guest_only_reads(crm: Crm) -> None:
-    """guest may not create, change or delete."""
+    """The user guest may not create, change or delete."""
     account = crm.create("Accounts", accountname="a")["id"]
     element = {"id": account, "accountname": "b", "assigned_user_id": "19x6"}
     assert crm("retrieve", "guest", id=account)["accountname"] == "a"

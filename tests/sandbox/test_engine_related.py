@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from engine_calls import Crm
 
@@ -55,7 +57,7 @@ def test_a_wrong_label_or_type_is_an_unknown_entity(crm: Crm, label: str, target
 
 
 def test_a_relation_to_a_hidden_module_is_unknown(crm: Crm) -> None:
-    """sales sees no invoices, here neither."""
+    """The user sales sees no invoices, here neither."""
     params = {"id": "3x101", "relatedLabel": "Invoice", "relatedType": "Invoice"}
     assert crm.refused("retrieve_related", "sales", **params) == WRONG
 
@@ -194,7 +196,7 @@ def test_lookup_finds_an_exact_value(crm: Crm) -> None:
     crm.create("Contacts", lastname="Eve", email="o'e@x.example", mobile="123")
     crm.create("Leads", lastname="Eve", secondaryemail="o'e@x.example")
 
-    def found(**params: object) -> list[str]:
+    def found(**params: Any) -> list[str]:
         rows = crm("lookup", **({"type": "email", "value": "O'E@x.example"} | params))
         return [row["id"] for row in rows]
 

@@ -116,14 +116,13 @@ def test_the_beginning_is_asked_for_in_many_ways(crm: Crm, since: str) -> None:
 
 
 def test_text_for_a_time_is_refused(crm: Crm) -> None:
-    """modifiedTime is a number of seconds."""
+    """The time is a number of seconds."""
     answer = crm.refused("sync", elementType="Leads", modifiedTime="abc")
     assert answer == ("QUERY_SYNTAX_ERROR", "modifiedTime must be a UNIX timestamp")
 
 
 def test_the_scope_is_the_present_owner(crm: Crm) -> None:
-    """`user` sees the caller's records, `userandgroup` those of the groups too; a record that is
-    given away vanishes without a word."""
+    """`user` tells of the caller's records, and one that is given away vanishes in silence."""
     own, team, other = leads(crm, 3)
     crm("revise", element={"id": own, "assigned_user_id": "19x5"})
     crm("revise", element={"id": team, "assigned_user_id": "20x2"})

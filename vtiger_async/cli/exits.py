@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from enum import IntEnum
 from typing import Final
@@ -90,7 +90,7 @@ def fail(text: str, code: ExitCode) -> typer.Exit:
 
 
 @contextmanager
-def exits() -> Iterator[None]:
+def exits() -> Generator[None]:
     """Turn an error of the package into one line on stderr and its exit code."""
     try:
         yield

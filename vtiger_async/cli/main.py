@@ -13,6 +13,7 @@ from vtiger_async.cli import sandbox
 from vtiger_async.cli.demo import demo
 from vtiger_async.cli.exits import ExitCode, fail, note
 from vtiger_async.cli.fields import json_object, named_values
+from vtiger_async.cli.output import is_list
 from vtiger_async.cli.session import Session, connected
 from vtiger_async.errors import (
     InvalidArgumentError,
@@ -270,6 +271,6 @@ def _without_secrets(result: Any) -> Any:
     """Return a result without the access keys and password hashes that some answers hold."""
     if isinstance(result, dict):
         return Record.of(cast("dict[str, Any]", result)).fields
-    if isinstance(result, list):
-        return [_without_secrets(item) for item in cast("list[Any]", result)]
+    if is_list(result):
+        return [_without_secrets(item) for item in result]
     return result

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import csv
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
-from importlib.resources import files
+from importlib.resources import as_file, files
 from itertools import islice
 from pathlib import Path
 from typing import Final, TextIO
@@ -81,21 +81,56 @@ def read_organisations(path: Path | None, limit: int | None) -> Organisations:
     try:
         with _opened(path) as lines:
             reader = csv.reader(lines)
-            names = _field_names(next(reader, []), source)
-            rows = [
-                {name: text for name, cell in zip(names, row, strict=False)
-                 if name and (text := cell.strip())}
-                for row in islice(filter(None, reader), limit)
-            ]  # fmt: skip
+            headers = next(reader, list[str]())
+            filled = (cells for cells in reader if cells)
+            rows = [_fields(headers, cells) for cells in islice(filled, limit)]
     except (UnicodeDecodeError, csv.Error) as error:
         raise InvalidArgumentError(f"{source} is not CSV in UTF-8: {error}") from None
-    kept = list(_without_repeats(rows))
+    if not any(_field_of(header) == "accountname" for header in headers):
+        raise InvalidArgumentError(
+            f"{source}: no column holds the organisation's name; its header is one of "
+            f"{', '.join(('accountname', *FIELDS['accountname']))}"
+        )
+    kept = tuple(_without_repeats(rows))
     unnamed = sum("accountname" not in row for row in rows)
     return Organisations(
         source=source,
-        rows=tuple(kept),
+        rows=kept,
         total=len(rows),
         repeated=len(rows) - len(kept) - unnamed,
         unnamed=unnamed,
-        unknown=tuple(name[1:] for name in names if name.startswith("?")),
+        unknown=tuple(header for header in headers if _field_of(header) is None),
     )
+
+
+@contextmanager
+def _opened(path: Path | None) -> Generator[TextIO]:
+    if path is None:
+        with as_file(files("vtiger_async.cli") / BUNDLED) as bundled, _opened(bundled) as lines:
+            yield lines
+    else:
+        with path.open(encoding="utf-8-sig", newline="") as lines:
+            yield lines
+
+
+def _field_of(header: str) -> str | None:
+    return _BY_HEADER.get(header.strip().casefold())
+
+
+def _fields(headers: Iterable[str], cells: Iterable[str]) -> dict[str, str]:
+    """Return the fields of one row; the first of two columns for a field that has a value wins."""
+    row: dict[str, str] = {}
+    for header, cell in zip(headers, cells, strict=False):
+        field, text = _field_of(header), cell.strip()
+        if field and text:
+            row.setdefault(field, text)
+    return row
+
+
+def _without_repeats(rows: Iterable[dict[str, str]]) -> Iterator[dict[str, str]]:
+    seen: set[str] = set()
+    for row in rows:
+        name = folded(row.get("accountname", ""))
+        if name and name not in seen:
+            seen.add(name)
+            yield row

@@ -5,11 +5,10 @@ from __future__ import annotations
 import csv
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from enum import StrEnum
-from io import TextIOWrapper
-from typing import Any, Final, Protocol, TextIO, cast
+from typing import Any, Final, Protocol, TextIO, TypeGuard, cast
 
 from attrs import define, field
 from rich import box
@@ -19,7 +18,7 @@ from rich.text import Text
 
 from vtiger_async.cli.exits import note, printable
 
-__all__ = ["Format", "Output", "RowWriter"]
+__all__ = ["Format", "Output", "RowWriter", "is_list"]
 
 Row = Mapping[str, Any]
 
@@ -68,14 +67,14 @@ class Output:
     @classmethod
     def on_stdout(cls, chosen: Format | None) -> Output:
         """Return standard output in the format that was chosen: else table or JSON lines."""
-        stream = sys.stdout
-        on_terminal = stream.isatty()
-        if not on_terminal and isinstance(stream, TextIOWrapper):
-            stream.reconfigure(encoding="utf-8")  # what JSON is in, whatever the locale says
-        return cls(chosen or (Format.TABLE if on_terminal else Format.JSONL), stream)
+        on_terminal = sys.stdout.isatty()
+        reconfigure = getattr(sys.stdout, "reconfigure", None)
+        if reconfigure is not None and not on_terminal:
+            reconfigure(encoding="utf-8")  # what JSON is in, whatever the locale says
+        return cls(chosen or (Format.TABLE if on_terminal else Format.JSONL), sys.stdout)
 
     @contextmanager
-    def rows(self) -> Iterator[RowWriter]:
+    def rows(self) -> Generator[RowWriter]:
         """Give a writer for rows; what was added is written out also where an error comes."""
         writer = _WRITERS[self.format](self.stream)
         try:
@@ -95,12 +94,11 @@ class Output:
 
     def value(self, value: Any) -> None:
         """Write any JSON value: a list of objects as rows, an object as a record."""
-        items = cast("list[Any]", value) if isinstance(value, list) else []
         if isinstance(value, dict):
             self.record(cast("dict[str, Any]", value))
-        elif isinstance(value, list) and all(isinstance(item, dict) for item in items):
+        elif is_list(value) and all(isinstance(item, dict) for item in value):
             with self.rows() as writer:
-                for item in items:
+                for item in value:
                     writer.add(item)
         elif self.format is Format.TABLE:
             self.stream.write(printable(_text(value)) + "\n")
@@ -224,6 +222,11 @@ def _upright(row: Row) -> Table:
     return table
 
 
+def is_list(value: object) -> TypeGuard[list[Any]]:
+    """Return whether a JSON value is a list."""
+    return isinstance(value, list)
+
+
 def _cell(value: Any) -> Text:
     # Text, not str: rich would take [brackets] in data for markup.
     return Text(printable(_text(value)))
@@ -234,15 +237,15 @@ def _text(value: Any) -> str:
         return ""
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if isinstance(value, list) and all(isinstance(i, str) for i in cast("list[Any]", value)):
-        return ", ".join(cast("list[str]", value))
+    if is_list(value) and all(isinstance(item, str) for item in value):
+        return ", ".join(value)
     return value if isinstance(value, str) else _json(value)
 
 
 def _json(value: Any, indent: int | None = None) -> str:
     # A Record is a mapping, and json knows dict alone.
-    return json.dumps(dict(value) if isinstance(value, Mapping) else value,
-                      ensure_ascii=False, indent=indent, default=str)  # fmt: skip
+    plain = dict(cast("Row", value)) if isinstance(value, Mapping) else value
+    return json.dumps(plain, ensure_ascii=False, indent=indent, default=str)
 
 
 def _console(stream: TextIO) -> Console:

@@ -7,7 +7,7 @@ import inspect
 import logging
 import os
 import sys
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Generator
 from contextlib import contextmanager
 from typing import Annotated, Any, Concatenate, ParamSpec
 
@@ -123,7 +123,7 @@ def _access_key(*, from_stdin: bool) -> str:
         return key
     if not sys.stdin.isatty():
         raise ConfigurationError(f"no access key: set {_KEY}, or give --key-stdin")
-    return typer.prompt("Access key", hide_input=True, err=True)
+    return str(typer.prompt("Access key", hide_input=True, err=True))
 
 
 def connected(
@@ -168,7 +168,7 @@ def quota_line(quota: Quota) -> str:
 
 
 @contextmanager
-def _logging(*, verbose: bool) -> Iterator[None]:
+def _logging(*, verbose: bool) -> Generator[None]:
     """Print the package's log on stderr while the block runs, if asked to."""
     if not verbose:
         yield

@@ -63,7 +63,8 @@ class Cursor:
             cursor = cls(int(first if version == _VERSION else ""))
             for group in groups:
                 step, _, encoded = group.partition(".")
-                raw = base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4))
+                padded = encoded + "=" * (-len(encoded) % 4)
+                raw = base64.b64decode(padded, altchars=b"-_", validate=True)
                 time = cursor.time + int(step)
                 cursor.marks.update({raw[i : i + _MARK]: time for i in range(0, len(raw), _MARK)})
         except (ValueError, binascii.Error):

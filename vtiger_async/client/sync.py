@@ -166,8 +166,13 @@ class Sync(AsyncIterator[Change]):
             self._since = last
         else:
             self._since = self._behind(last, size, reread=reread)
+        # Nothing before the cursor is asked for again: it was given, and its marks are gone.
+        self._since = max(self._since, self._cursor.time - 1)
         self._ended = not more
-        self._cursor = trail.after(len(changes)).advanced(self._since + 1)
+        # What will be asked for again must stay marked, also where this ask was already the second.
+        recent = self._high >= self._clock.time() - _RECENT
+        safe = min(self._since, self._high - OVERLAP) if recent else self._since
+        self._cursor = trail.after(len(changes)).advanced(safe + 1)
         return changes
 
     def _behind(self, last: int, size: int, *, reread: bool) -> int:

@@ -86,10 +86,6 @@ class User:
         """Return whether the user sees the field."""
         return "secret" not in item.flags and (module.name, item.name) not in self.hidden_fields
 
-    def fields(self, module: Module) -> tuple[Field, ...]:
-        """Return the stored fields that the user sees."""
-        return tuple(f for f in module.stored if self.sees_field(module, f))
-
     def is_restricted(self, module: Module) -> bool:
         """Return whether the user sees only some records of the module."""
         return module.name in _PRIVATE and not self.is_admin

@@ -25,7 +25,7 @@ from vtiger_async.sandbox.seed import plant
 from vtiger_async.sandbox.store import Store
 from vtiger_async.sandbox.syncing import stamp
 
-__all__ = ["Engine", "Fault", "Upload", "User"]
+__all__ = ["OPERATION_NAMES", "Engine", "Fault", "Upload", "User"]
 
 _READS: dict[str, Callable[[Call], object]] = {
     "me": metadata.me,
@@ -61,6 +61,9 @@ _WRITES: dict[str, Callable[[Call], object]] = {
     "edit_picklist": picklists.edit_picklist,
     "delete_picklist": picklists.delete_picklist,
 }
+
+OPERATION_NAMES = tuple({**_READS, **_WRITES})
+"""The operations that the engine runs, in lower case."""
 
 
 @lru_cache(maxsize=4)

@@ -13,7 +13,7 @@ from vtiger_async.sandbox.access import denied
 from vtiger_async.sandbox.calls import Call
 from vtiger_async.sandbox.query_sql import BrokenSqlError, Sql, condition, joined
 from vtiger_async.sandbox.query_text import Statement, Value, module_named_in, parse_statement
-from vtiger_async.sandbox.reading import row_form, view_of
+from vtiger_async.sandbox.reading import view_of
 from vtiger_async.sandbox.schema import LINE_ITEM, Field, Module
 from vtiger_async.sandbox.store import LIVE, column, comparable
 from vtiger_async.sandbox.stored_form import MASK
@@ -175,21 +175,24 @@ def _rows(
     order: str,
     limit: tuple[int, int],
 ) -> list[dict[str, object]]:
-    owner = f"{module.name}.assigned_user_id" if "assigned_user_id" in module.columns else "NULL"
-    columns = [f"{module.name}.n", owner]
-    columns += [
+    names = [*(f.name for f in fields), "id"]
+    columns = [
         f"{LINE_ITEM if 'line' in f.flags else module.name}.{column(f.name)}" for f in fields
     ]
+    columns.append(f"'{module.prefix}x' || {module.name}.n")
+    restricted = call.user.is_restricted(module)
+    if restricted:
+        columns.append(f"{module.name}.assigned_user_id")
     listed = ", ".join(columns)
     source = _source(module, f"{listed} {where[0]} {order}")
     sql = f"SELECT {listed} FROM {source} WHERE {where[0]} ORDER BY {order} LIMIT ? OFFSET ?"
-    found = call.store.rows(sql, [*where[1], limit[1], limit[0]])
-    names = [f.name for f in fields]
+    page: dict[str, dict[str, object]] = {}
+    for values in call.store.rows(sql, [*where[1], limit[1], limit[0]]):
+        if not restricted or values[-1] in call.user.owners:
+            # The owner behind the names is left out by zip.
+            record: dict[str, object] = dict(zip(names, values, strict=False))
+            page[values[len(fields)]] = record
     masked = [f.name for f in fields if "sensitive" in f.flags]
-    page: dict[int, dict[str, object]] = {}
-    for number, owned_by, *values in found:
-        if call.user.reads(module, owned_by):
-            page[number] = row_form(module, number, names, values)
     for record in page.values() if masked else ():
         for name in masked:
             record[name] = MASK if record[name] else ""

@@ -1,10 +1,11 @@
 """The sandbox's modules and fields, read from compact text.
 
 A module starts with `[Name] prefix | label | singular | label fields | number field and prefix |
-flags`; a field is `name type(length)! flags : Label`, where `!` means mandatory. Flags of a field:
-`ro` (written by the CRM only), `unique`, `sensitive` (read through `decrypt`), `secret` (never
-read), `line` (belongs to line items), `quick` (in quick create), `to=` (what a reference refers
-to), `default=`. `@name` inserts a shared block. Prefixes are those of the manual's table.
+flags`. Flags of a module: `plain` (holds no entities), `given` (nobody creates records in it), and
+`create`. A field is `name type(length)! flags : Label`, where `!` means mandatory. Flags of a
+field: `ro` (written by the CRM only), `unique`, `sensitive` (read through `decrypt`), `secret`
+(never read), `line` (belongs to line items), `quick` (in quick create), `to=` (what a reference
+refers to), `default=`. `@name` inserts a shared block. Prefixes are those of the manual's table.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from vtiger_async.sandbox.schema_sales import SALES
 from vtiger_async.sandbox.schema_system import BLOCKS, SYSTEM
 from vtiger_async.sandbox.schema_work import WORK
 
-__all__ = ["LINE_ITEM", "SCHEMA", "Field", "Module", "Schema"]
+__all__ = ["LINE_ITEM", "SCHEMA", "Field", "Module", "Schema", "load_schema"]
 
 LINE_ITEM = "LineItem"
 
@@ -204,7 +205,7 @@ def _module_of(line: str) -> Module:
         number_field=number_field,
         number_prefix=number_prefix,
         is_entity="plain" not in flags,
-        creatable="plain" not in flags or "create" in flags,
+        creatable="create" in flags or not flags,
     )
 
 
@@ -216,20 +217,25 @@ def _lines(text: str) -> Iterator[str]:
             yield line
 
 
-def _load(*texts: str) -> Schema:
+def load_schema(*texts: str) -> Schema:
+    """Return the modules that some texts describe.
+
+    Raises:
+        ValueError: A line is not a field.
+    """
     modules: dict[str, Module] = {}
+    fields: dict[str, Field] = {}
     for text in texts:
-        module = None
         for line in _lines(text):
             if line.startswith("["):
                 module = _module_of(line)
                 modules[module.name] = module
-            elif module is not None:
+                fields = module.fields
+            else:
                 item = _field_of(line)
-                module.fields[item.name] = item
-    modules["Users"].creatable = False
+                fields[item.name] = item
     return Schema(modules, {module.prefix: module for module in modules.values()})
 
 
-SCHEMA = _load(SALES, INVENTORY, WORK, SYSTEM)
+SCHEMA = load_schema(SALES, INVENTORY, WORK, SYSTEM)
 """The modules of the sandbox."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 __all__ = ["BLOCKS", "SYSTEM"]
 
 SYSTEM = """
-[Users] 19 | Users | User | first_name,last_name |
+[Users] 19 | Users | User | first_name,last_name | | given
 user_name string(255)! : User Name
 is_admin boolean : Admin
 first_name string(30) : First Name

@@ -123,20 +123,18 @@ def _rows(
 ) -> Iterator[tuple[object, ...]]:
     """Yield the rows of one module; those of inventory documents store their line items, too."""
     make, columns = ALL_MAKERS[module.name], module.columns
-    dated = "source" in columns
     for place, number in enumerate(world.numbers[module.name]):
         values = make(place, rng, world)
         # Four in fifty records share one second, as records that are written together do.
         together = number - number % 4 if number % 50 < 4 else number
         created = _START + together * step
         changed = created + int(rng.random() * 20 * 86_400) if rng.random() < 0.3 else created
-        if dated:
-            values |= {
-                "createdtime": stamp(created),
-                "modifiedtime": stamp(changed),
-                "modifiedby": "19x1",
-                "source": "CRM",
-            }
+        values |= {
+            "createdtime": stamp(created),
+            "modifiedtime": stamp(changed),
+            "modifiedby": "19x1",
+            "source": "CRM",
+        }
         if "assigned_user_id" in columns:
             values["assigned_user_id"] = chosen(rng, _OWNERS)
         if module.number_field:
