@@ -77,7 +77,7 @@ def test_the_command_line_says_which_extra_it_wants() -> None:
         WITHOUT_EXTRAS + "import runpy; sys.argv = ['vtiger-async', '--help']\n"
         "runpy.run_module('vtiger_async', run_name='__main__')"
     )
-    assert result.returncode == 1
+    assert result.returncode == 2
     assert "vtiger-async[cli]" in result.stderr
     assert "Traceback" not in result.stderr
     assert not result.stdout

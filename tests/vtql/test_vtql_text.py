@@ -13,7 +13,7 @@ from vtql_strategies import filled, like, patterns, selects, server_tokens, stor
 
 from vtiger_async.errors import InvalidArgumentError
 from vtiger_async.vtql import NO_LIMIT, Condition, F, Select, Word, parse, select
-from vtiger_async.vtql.cutting import encoded_length
+from vtiger_async.vtql.normal import encoded_length
 
 
 @given(selects())

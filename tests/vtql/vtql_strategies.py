@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from hypothesis import strategies as st
 
 from vtiger_async.vtql import Condition, Select, Word
-from vtiger_async.vtql.names import KEYWORDS
+from vtiger_async.vtql.lexemes import KEYWORDS
 
 NASTY = "'\\%_\";\n\r\t \x00\u00a0\u2028éß汉😀-,()=<>aA0"
 

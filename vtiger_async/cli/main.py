@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, cast
 
 import typer
+from attrs import asdict
 
 from vtiger_async import __version__
 from vtiger_async.cli import sandbox
@@ -14,7 +15,7 @@ from vtiger_async.cli.demo import demo
 from vtiger_async.cli.exits import ExitCode, fail, note
 from vtiger_async.cli.fields import json_object, named_values
 from vtiger_async.cli.output import is_list
-from vtiger_async.cli.session import Session, connected
+from vtiger_async.cli.session import Job, Session, connected
 from vtiger_async.errors import (
     InvalidArgumentError,
     QuotaExhaustedError,
@@ -75,23 +76,31 @@ def root(
 
 @app.command()
 @connected
-async def whoami(session: Session) -> None:
+def whoami() -> Job:
     """Show the user whose access key is used."""
-    session.out.record(await session.crm.me())
+
+    async def job(session: Session) -> None:
+        session.out.record(await session.crm.me())
+
+    return job
 
 
 @app.command()
 @connected
-async def quota(session: Session) -> None:
+def quota() -> Job:
     """Show what is left of the quota. It costs one call, whose answer tells.
 
     No answer tells of the hour: of it, only the calls of this one process are known.
     """
-    await session.crm.me()
-    seen = session.crm.quota
-    with session.out.rows() as writer:
-        for use in (seen.minute, seen.hour, seen.day):
-            writer.add(_window(use))
+
+    async def job(session: Session) -> None:
+        await session.crm.me()
+        seen = session.crm.quota
+        with session.out.rows() as writer:
+            for use in (seen.minute, seen.hour, seen.day):
+                writer.add(_window(use))
+
+    return job
 
 
 def _window(use: WindowUse) -> dict[str, Any]:
@@ -106,30 +115,31 @@ def _window(use: WindowUse) -> dict[str, Any]:
 
 @app.command()
 @connected
-async def modules(session: Session) -> None:
+def modules() -> Job:
     """List the modules that the user may see."""
-    with session.out.rows() as writer:
-        for info in await session.crm.list_types():
-            writer.add(
-                {
-                    "name": info.name,
-                    "label": info.label,
-                    "singular": info.singular,
-                    "is_entity": info.is_entity,
-                }
-            )
+
+    async def job(session: Session) -> None:
+        with session.out.rows() as writer:
+            for info in await session.crm.list_types():
+                writer.add(asdict(info))
+
+    return job
 
 
 @app.command()
 @connected
-async def describe(session: Session, module: ModuleArgument) -> None:
+def describe(module: ModuleArgument) -> Job:
     """List the fields of a module.
 
     `call GET describe elementType=MODULE` shows everything that the server says of it.
     """
-    with session.out.rows() as writer:
-        for field in (await session.crm.describe(module)).fields.values():
-            writer.add(_field(field))
+
+    async def job(session: Session) -> None:
+        with session.out.rows() as writer:
+            for field in (await session.crm.describe(module)).fields.values():
+                writer.add(_field(field))
+
+    return job
 
 
 def _field(field: Field) -> dict[str, Any]:
@@ -148,8 +158,7 @@ def _field(field: Field) -> dict[str, Any]:
 
 @app.command()
 @connected
-async def query(
-    session: Session,
+def query(
     vtql: Annotated[
         str,
         typer.Argument(metavar="VTQL", help="As 'SELECT lastname FROM Contacts;', in quotes."),
@@ -158,67 +167,81 @@ async def query(
     resume: Annotated[
         str | None, typer.Option(help="Go on where the same command was stopped.")
     ] = None,
-) -> None:
+) -> Job:
     """Read the records of a statement, all of its pages, and write them as they come."""
     statement = parse(vtql)
-    if statement.is_count:
-        session.out.record({"count": await session.crm.query(statement).count()})
-        return
     if limit is not None and (statement.limit_to is None or limit < statement.limit_to):
         statement = statement.limit(limit)
-    found = session.crm.query(statement, resume=resume)
-    with session.out.rows() as writer:
-        try:
-            async for page in found.pages():
-                for record in page:
-                    writer.add(record)
-                writer.flush()
-        except (QuotaExhaustedError, RateLimitError, TransportError):
-            note(f"to go on, give the same command with: --resume {found.resume_token}")
-            raise
+
+    async def job(session: Session) -> None:
+        found = session.crm.query(statement, resume=resume)
+        if statement.is_count:
+            session.out.record({"count": await found.count()})
+            return
+        with session.out.rows() as writer:
+            try:
+                async for page in found.pages():
+                    for record in page:
+                        writer.add(record)
+                    writer.flush()
+            except (QuotaExhaustedError, RateLimitError, TransportError):
+                note(f"to go on, give the same command with: --resume {found.resume_token}")
+                raise
+
+    return job
 
 
 @app.command()
 @connected
-async def get(session: Session, record_id: IdArgument) -> None:
+def get(record_id: IdArgument) -> Job:
     """Show one record, whole."""
-    session.out.record(await session.crm.retrieve(record_id))
+
+    async def job(session: Session) -> None:
+        session.out.record(await session.crm.retrieve(record_id))
+
+    return job
 
 
 @app.command()
 @connected
-async def create(
-    session: Session,
-    module: ModuleArgument,
-    fields: FieldArguments = None,
-    json_source: JsonOption = None,
-) -> None:
+def create(
+    module: ModuleArgument, fields: FieldArguments = None, json_source: JsonOption = None
+) -> Job:
     """Create a record, and show it as stored."""
-    session.out.record(await session.crm.create(module, _given(fields, json_source)))
+    given = _given(fields, json_source)
+
+    async def job(session: Session) -> None:
+        session.out.record(await session.crm.create(module, given))
+
+    return job
 
 
 @app.command()
 @connected
-async def update(
-    session: Session,
-    record_id: IdArgument,
-    fields: FieldArguments = None,
-    json_source: JsonOption = None,
-) -> None:
+def update(
+    record_id: IdArgument, fields: FieldArguments = None, json_source: JsonOption = None
+) -> Job:
     """Change a record, restating its mandatory fields, and show it as stored."""
-    session.out.record(await session.crm.update(record_id, _given(fields, json_source)))
+    given = _given(fields, json_source)
+
+    async def job(session: Session) -> None:
+        session.out.record(await session.crm.update(record_id, given))
+
+    return job
 
 
 @app.command()
 @connected
-async def revise(
-    session: Session,
-    record_id: IdArgument,
-    fields: FieldArguments = None,
-    json_source: JsonOption = None,
-) -> None:
+def revise(
+    record_id: IdArgument, fields: FieldArguments = None, json_source: JsonOption = None
+) -> Job:
     """Change some fields of a record, and show it as stored; NAME= clears a field."""
-    session.out.record(await session.crm.revise(record_id, _given(fields, json_source)))
+    given = _given(fields, json_source)
+
+    async def job(session: Session) -> None:
+        session.out.record(await session.crm.revise(record_id, given))
+
+    return job
 
 
 def _given(fields: list[str] | None, json_source: str | None) -> dict[str, Any]:
@@ -230,27 +253,28 @@ def _given(fields: list[str] | None, json_source: str | None) -> dict[str, Any]:
 
 @app.command()
 @connected
-async def delete(
-    session: Session,
+def delete(
     record_id: IdArgument,
-    yes: Annotated[  # noqa: FBT002 - typer gives it by name
-        bool, typer.Option("--yes", help="Do not ask.")
-    ] = False,
-) -> None:
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> Job:
     """Delete a record, after asking on a terminal."""
     if not yes:
         if not sys.stdin.isatty():
             raise InvalidArgumentError("delete asks on a terminal; without one, give --yes")
         if not typer.confirm(f"Delete {record_id}?", err=True):
             raise fail("nothing was deleted", ExitCode.ERROR)
-    await session.crm.delete(record_id)
-    session.out.record({"id": record_id, "deleted": True})
+
+    async def job(session: Session) -> None:
+        await session.crm.delete(record_id)
+        session.out.record({"id": record_id, "deleted": True})
+
+    return job
 
 
 @app.command()
 @connected
-async def call(
-    session: Session,
+def call(
     method: Annotated[str, typer.Argument(metavar="METHOD", help="GET or POST.")],
     operation: Annotated[
         str,
@@ -261,10 +285,15 @@ async def call(
     params: Annotated[
         list[str] | None, typer.Argument(metavar="[NAME=VALUE]...", help="Sent as they are.")
     ] = None,
-) -> None:
+) -> Job:
     """Make any call, and show its result as the server sent it, but for secrets of users."""
-    result = await session.crm.call(method, operation, named_values(params or ()))
-    session.out.value(_without_secrets(result))
+    values = named_values(params or ())
+
+    async def job(session: Session) -> None:
+        result = await session.crm.call(method, operation, values)
+        session.out.value(_without_secrets(result))
+
+    return job
 
 
 def _without_secrets(result: Any) -> Any:

@@ -100,14 +100,11 @@ class Output:
             with self.rows() as writer:
                 for item in value:
                     writer.add(item)
-        elif self.format is Format.TABLE:
-            self.stream.write(printable(_text(value)) + "\n")
+        elif self.format is Format.CSV:
+            self.record({"result": value})
         else:
-            with self.rows() as writer:
-                if isinstance(writer, _Csv):
-                    writer.add({"result": value})
-                else:
-                    self.stream.write(_json(value) + "\n")
+            text = printable(_text(value)) if self.format is Format.TABLE else _json(value)
+            self.stream.write(text + "\n")
 
 
 @define

@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Callable, Coroutine, Generator
 from contextlib import contextmanager
-from typing import Annotated, Any, Concatenate, ParamSpec
+from typing import Annotated, Any, TypeAlias
 
 import anyio
 import typer
@@ -21,9 +21,7 @@ from vtiger_async.client.client import VtigerClient
 from vtiger_async.client.core import Quota
 from vtiger_async.errors import ConfigurationError
 
-__all__ = ["OutputOption", "Session", "connected", "quota_line"]
-
-P = ParamSpec("P")
+__all__ = ["Job", "OutputOption", "Session", "connected", "quota_line"]
 
 _PANEL = "Connection"
 _KEY = "VTIGER_ACCESS_KEY"
@@ -49,6 +47,10 @@ class Session:
 
     crm: VtigerClient
     out: Output
+
+
+Job: TypeAlias = Callable[[Session], Coroutine[Any, Any, None]]
+"""What a command does once it is connected."""
 
 
 @frozen
@@ -78,8 +80,8 @@ def _options(
         bool,
         typer.Option(
             "--key-stdin",
-            help=f"Read the access key from standard input. Else it is taken from {_KEY}, "
-            "or asked for on a terminal.",
+            help="Read the access key from the first line of standard input. "
+            f"Else it is taken from {_KEY}, or asked for on a terminal.",
             rich_help_panel=_PANEL,
         ),
     ] = False,
@@ -126,19 +128,22 @@ def _access_key(*, from_stdin: bool) -> str:
     return str(typer.prompt("Access key", hide_input=True, err=True))
 
 
-def connected(
-    body: Callable[Concatenate[Session, P], Coroutine[Any, Any, None]],
-) -> Callable[..., None]:
-    """Return a command that runs `body` in a session; it has the shared options besides its own."""
-    own = list(inspect.signature(body, eval_str=True).parameters.values())[1:]
+def connected(body: Callable[..., Job]) -> Callable[..., None]:
+    """Return a command that has the shared options besides those of `body`, and runs its job.
+
+    `body` itself runs before the event loop does: there it may read standard input and ask, and
+    Ctrl-C ends it at once.
+    """
+    own = inspect.signature(body, eval_str=True).parameters.values()
     shared = list(inspect.signature(_options, eval_str=True).parameters.values())
 
     @functools.wraps(body)
     def command(**given: Any) -> None:
         with exits():
             options = _options(**{p.name: given.pop(p.name) for p in shared})
+            job = body(**given)
             with _logging(verbose=options.verbose):
-                anyio.run(_run, body, options, given)
+                anyio.run(_run, job, options)
 
     # typer reads the signature; what `wraps` left there is the body's own.
     del command.__wrapped__
@@ -148,12 +153,10 @@ def connected(
     return command
 
 
-async def _run(
-    body: Callable[..., Coroutine[Any, Any, None]], options: _Options, given: dict[str, Any]
-) -> None:
+async def _run(job: Job, options: _Options) -> None:
     async with options.client as crm:
         try:
-            await body(Session(crm, Output.on_stdout(options.output)), **given)
+            await job(Session(crm, Output.on_stdout(options.output)))
         finally:
             _log.info(quota_line(crm.quota))
 

@@ -119,9 +119,14 @@ def _field_type(value: Any, _: object) -> FieldType:
 
 _converter.register_structure_hook(FieldType, _field_type)
 _read_field = _reader(Field, unique="isunique")
-_converter.register_structure_hook(
-    Field, lambda value, _: _read_field({"label": "", "type": "string", **value})
-)
+
+
+def _field(value: Any, _: object) -> Field:
+    sent = {key: item for key, item in value.items() if item is not None}
+    return _read_field({"label": "", "type": "string", **sent, "raw": value})
+
+
+_converter.register_structure_hook(Field, _field)
 _read_module = _reader(
     Module,
     id_prefix="idPrefix",

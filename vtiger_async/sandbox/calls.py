@@ -17,12 +17,13 @@ from vtiger_async.sandbox.answers import Fault, Upload
 from vtiger_async.sandbox.schema import SCHEMA, Module
 from vtiger_async.sandbox.store import DELETED, Row, Store
 
-__all__ = ["Call", "Element", "bad_id", "internal_error", "unknown_entity"]
+__all__ = ["Call", "Element", "bad_id", "internal_error", "split_id", "unknown_entity"]
 
 Element: TypeAlias = "dict[str, object]"
 """The fields of a record as they came in."""
 
-_LEADING = re.compile(r"\s*(\d+)")
+_LEADING = re.compile(r"\s*(\d{1,9})", re.ASCII)
+_ID = re.compile(r"(\d{1,9})x(\d{1,18})", re.ASCII)
 
 
 def bad_id() -> Fault:
@@ -38,6 +39,12 @@ def internal_error() -> Fault:
 def unknown_entity(what: str = "Relation specified is incorrect") -> Fault:
     """Return the answer to an unknown relation; its code is spelt as Vtiger spells it."""
     return Fault("UNKOWN_ENTITY", what)
+
+
+def split_id(text: str) -> tuple[int, int] | None:
+    """Return the prefix and the number of an id of the right form; None for anything else."""
+    found = _ID.fullmatch(text)
+    return (int(found[1]), int(found[2])) if found else None
 
 
 @frozen
@@ -133,7 +140,7 @@ class Call:
         digits = rest.partition("x")[0]
         if not digits.isascii() or not digits.isdigit():
             raise bad_id()
-        return module, int(digits)
+        return module, int(digits[:19])
 
     def found(self, text: str) -> tuple[Module, int, Row]:
         """Return the record of that id: module, number and row.

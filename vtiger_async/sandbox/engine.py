@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hmac
 import os
+import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from threading import RLock
@@ -19,7 +20,7 @@ from vtiger_async.sandbox import conversion, finding, metadata, picklists, recor
 from vtiger_async.sandbox.access import User, users_of
 from vtiger_async.sandbox.answers import Fault, Upload
 from vtiger_async.sandbox.attachments import files_retrieve
-from vtiger_async.sandbox.calls import Call
+from vtiger_async.sandbox.calls import Call, internal_error
 from vtiger_async.sandbox.query import query
 from vtiger_async.sandbox.seed import plant
 from vtiger_async.sandbox.store import Store
@@ -172,12 +173,19 @@ class Engine:
                 number=self._served + self._seed,
                 daily_limit=self._daily_limit,
             )
-            if name in _READS:
-                return _READS[name](call)
-            if name not in _WRITES:
-                raise Fault("UNKNOWN_OPERATION", "Unknown operation requested")
-            with self._store.writing():
-                return _WRITES[name](call)
+            try:
+                return self._run(name, call)
+            except (sqlite3.OperationalError, UnicodeError, RecursionError) as error:
+                # More than the database takes: too many values, half a character, endless nesting.
+                raise internal_error() from error
+
+    def _run(self, name: str, call: Call) -> object:
+        if name in _READS:
+            return _READS[name](call)
+        if name not in _WRITES:
+            raise Fault("UNKNOWN_OPERATION", "Unknown operation requested")
+        with self._store.writing():
+            return _WRITES[name](call)
 
     def reset(self) -> None:
         """Go back to the freshly seeded state; the ledger is empty then."""

@@ -13,10 +13,10 @@ from decimal import Decimal
 from typing import cast
 
 from vtiger_async.sandbox.answers import Fault
-from vtiger_async.sandbox.calls import Call, Element, bad_id
+from vtiger_async.sandbox.calls import Call, Element, bad_id, split_id
 from vtiger_async.sandbox.schema import LINE_ITEM, SCHEMA, Module
 from vtiger_async.sandbox.store import LIVE, Row, Store
-from vtiger_async.sandbox.stored_form import number_of, stored_form
+from vtiger_async.sandbox.stored_form import as_text, clipped, number_of, stored_form
 
 __all__ = ["TOTALS", "add_lines", "given_lines", "replace_lines", "totals", "with_lines"]
 
@@ -38,10 +38,10 @@ def given_lines(element: Element) -> list[Element]:
     checked: list[Element] = []
     for line in lines:
         item = cast("Element", line) if isinstance(line, dict) else {}
-        prefix, _, number = str(item.get("productid", "")).partition("x")
-        if not (prefix.isdigit() and number.isdigit()):
+        product = split_id(as_text(item.get("productid")))
+        if product is None:
             raise bad_id()
-        module = SCHEMA.by_prefix.get(int(prefix))
+        module = SCHEMA.by_prefix.get(product[0])
         if module is None or module.name not in _LINE.fields["productid"].refers_to:
             raise Fault("REFERENCE_INVALID", "Invalid reference specified for productid")
         checked.append(item)
@@ -59,13 +59,9 @@ def totals(lines: Iterable[Element], adjustment: str | None) -> dict[str, str | 
         price -= price * percent / 100 + number_of(str(line.get("discount_amount") or 0))
         taxes = sum((number_of(str(line.get(f"tax{n}") or 0)) for n in (1, 2, 3)), Decimal(0))
         total += price + price * taxes / 100
-    text = format(total.quantize(Decimal("1e-8")), "f")
-    grand = total + number_of(adjustment or "0")
-    return {
-        "hdnSubTotal": text,
-        "hdnGrandTotal": format(grand.quantize(Decimal("1e-8")), "f"),
-        "pre_tax_total": text,
-    }
+    text = format(clipped(total).quantize(Decimal("1e-8")), "f")
+    grand = clipped(total + number_of(adjustment or "0")).quantize(Decimal("1e-8"))
+    return {"hdnSubTotal": text, "hdnGrandTotal": format(grand, "f"), "pre_tax_total": text}
 
 
 def add_lines(store: Store, parent: str, lines: Iterable[Element]) -> None:
@@ -78,7 +74,7 @@ def add_lines(store: Store, parent: str, lines: Iterable[Element]) -> None:
             if item is not None and item.kind != "reference" and value not in (None, ""):
                 row[_LINE.columns[name]] = stored_form(item, value)
         row[_LINE.columns["parent_id"]] = parent
-        row[_LINE.columns["productid"]] = str(line["productid"])
+        row[_LINE.columns["productid"]] = as_text(line["productid"])
         row[_LINE.columns["sequence_no"]] = str(place)
         row[_LINE.columns["incrementondel"]] = "1"
         store.insert(_LINE, store.next_number(_LINE), tuple(row), LIVE)

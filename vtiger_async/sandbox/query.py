@@ -129,6 +129,7 @@ def _limit(limit: tuple[Value, ...]) -> tuple[int, int]:
     if any(value.kind == "quoted" for value in limit):
         raise BrokenSqlError
     texts = [value.text for value in limit]
+    texts = [text[:19] for text in texts]  # more digits change nothing
     count = int(texts[-1]) if texts and limit[-1].kind == "integer" else PAGE
     if len(texts) > 1 and limit[0].kind != "integer":
         raise BrokenSqlError

@@ -22,7 +22,7 @@ Sql: TypeAlias = tuple[str, list[object]]
 """SQL and the values of its question marks."""
 
 _NEVER: Sql = ("0", [])
-_ID = re.compile(r"\s*(\d+)x(\d+)")
+_ID = re.compile(r"\s*(\d{1,9})x(\d+)", re.ASCII)
 _MOMENT = re.compile(r"(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2}(?::\d{2})?).*)?")
 _WORDS = {"true": 1, "false": 0}
 
@@ -70,7 +70,7 @@ def _number_in(value: Value) -> tuple[int, int]:
     """Return the prefix and the number of an id; 0 and 0 for a blank."""
     found = _ID.fullmatch(value.text)
     if found:
-        return int(found[1]), int(found[2])
+        return int(found[1]), min(int(found[2][:19]), 2**62)
     if not value.text.strip():
         return 0, 0
     if value.text.isdigit() or value.text.lower() in ("true", "false", "null"):
@@ -83,8 +83,8 @@ def _id_condition(module: Module, what: Comparison) -> Sql:
     name = f"{module.name}.n"
     if what.operator in ("=", "IN", "LIKE"):
         own = [n if prefix == module.prefix else 0 for prefix, n in ids]
-        return f"{name} IN ({', '.join('?' * len(own))})", [min(n, 2**62) for n in own]
-    return f"{name} {what.operator} ?", [min(ids[0][1], 2**62)]
+        return f"{name} IN ({', '.join('?' * len(own))})", [*own]
+    return f"{name} {what.operator} ?", [ids[0][1]]
 
 
 def _reference_condition(
@@ -104,7 +104,7 @@ def _reference_condition(
             parts.append((f"{name} IS NULL", []))
         sql, values = joined(parts, "OR")
         return (sql, values) if equal else (f"coalesce(NOT {sql}, 1)", values)
-    return f"coalesce({comparable(item, table)}, 0) {what.operator} ?", [min(ids[0][1], 2**62)]
+    return f"coalesce({comparable(item, table)}, 0) {what.operator} ?", [ids[0][1]]
 
 
 def _bare_condition(item: Field, table: str, operator: str, value: Value) -> Sql:

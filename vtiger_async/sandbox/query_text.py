@@ -52,7 +52,13 @@ class Value:
 
 @frozen
 class Comparison:
-    """One condition: a field, an operator (IN and LIKE in upper case), and its values."""
+    """One condition.
+
+    Attributes:
+        name: The field's name.
+        operator: The operator; IN and LIKE in upper case.
+        values: One value, or those of IN.
+    """
 
     name: str
     operator: str

@@ -6,7 +6,7 @@ from __future__ import annotations
 from vtiger_async.sandbox.access import denied
 from vtiger_async.sandbox.answers import Fault
 from vtiger_async.sandbox.attachments import file_values, keep_files
-from vtiger_async.sandbox.calls import Call, Element, bad_id
+from vtiger_async.sandbox.calls import Call, Element, bad_id, split_id
 from vtiger_async.sandbox.inventory import (
     add_lines,
     given_lines,
@@ -183,8 +183,8 @@ def _changed(call: Call, *, all_fields: bool) -> object:
 def _target(call: Call, element: Element) -> tuple[Module, int, Row]:
     """Return the record that an element names, if the user may change it."""
     text = as_text(element.get("id"))
-    prefix, _, digits = text.partition("x")
-    if not prefix.isdigit() or not digits or int(prefix) not in SCHEMA.by_prefix:
+    asked = split_id(text)
+    if asked is None or asked[0] not in SCHEMA.by_prefix:
         raise bad_id()
     module, number, row = call.found(text)
     if not call.user.may_write(module) or not module.creatable:

@@ -8,7 +8,7 @@ text, so that an OR leaks outside the relation; add_related says "successfull" w
 # ruff: noqa: S608 - names in the SQL are those of the schema; values are bound
 from __future__ import annotations
 
-from vtiger_async.sandbox.calls import Call, bad_id, unknown_entity
+from vtiger_async.sandbox.calls import Call, bad_id, split_id, unknown_entity
 from vtiger_async.sandbox.query import PAGE, page_of
 from vtiger_async.sandbox.schema import SCHEMA, Module
 from vtiger_async.sandbox.schema_relations import RELATIONS, Relation
@@ -145,11 +145,11 @@ def _pair(call: Call, *names: str) -> tuple[tuple[Module, int] | None, tuple[Mod
     """Return the two records that a call names; None for one that is missing or unreadable."""
     found: list[tuple[Module, int] | None] = []
     for name in names:
-        prefix, _, digits = call.text(name).partition("x")
-        if not (prefix.isdigit() and digits.isdigit()):
+        asked = split_id(call.text(name))
+        if asked is None:
             raise bad_id()
-        module = SCHEMA.by_prefix.get(int(prefix))
-        row = call.store.record(module, int(digits)) if module and len(digits) < 19 else None
+        module = SCHEMA.by_prefix.get(asked[0])
+        row = call.store.record(module, asked[1]) if module else None
         readable = module and row and call.user.reads(module, call.owner(module, row))
-        found.append((module, int(digits)) if module and readable else None)
+        found.append((module, asked[1]) if module and readable else None)
     return found[0], found[1]

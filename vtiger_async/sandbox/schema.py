@@ -24,6 +24,7 @@ from vtiger_async.sandbox.schema_work import WORK
 __all__ = ["LINE_ITEM", "SCHEMA", "Field", "Module", "Schema", "load_schema"]
 
 LINE_ITEM = "LineItem"
+"""The module of line items."""
 
 _LENGTHS = {"string": 100, "phone": 30, "email": 100, "url": 255, "skype": 100, "time": 50}
 _PICKLISTS = ("picklist", "multipicklist", "radio")

@@ -151,3 +151,4 @@ balance currency default=0 : Balance
 potential_id reference to=Potentials : Deal Name
 @inventory
 """
+"""The inventory modules."""

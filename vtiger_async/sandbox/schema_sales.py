@@ -164,3 +164,4 @@ contact_id reference to=Contacts quick : Contact Name
 cf_881 percentage(2) : Margin
 cf_883 string(200) : Competitor
 """
+"""The sales modules."""

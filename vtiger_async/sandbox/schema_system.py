@@ -87,6 +87,7 @@ type string ro : type
 compoundon string ro : compoundon
 regions text ro : regions
 """
+"""The modules of the system."""
 
 BLOCKS = {
     "system": """

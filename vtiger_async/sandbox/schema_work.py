@@ -207,3 +207,4 @@ description text : Description
 isconvertedfrompotential boolean : Is Converted From Opportunity
 potentialid reference to=Potentials : Deal Name
 """
+"""The modules of daily work."""

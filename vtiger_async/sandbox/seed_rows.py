@@ -26,7 +26,11 @@ Values: TypeAlias = "dict[str, str | None]"
 
 @define
 class World:
-    """What was made so far: the numbers of each module's records."""
+    """What was made so far.
+
+    Attributes:
+        numbers: The numbers of each module's records.
+    """
 
     numbers: dict[str, range] = field(factory=dict[str, range])
 
@@ -48,6 +52,7 @@ class World:
 
 
 Maker: TypeAlias = Callable[[int, Random, World], Values]
+"""What returns the fields of the record at a place of its module."""
 
 
 def chosen(rng: Random, values: Sequence[_T]) -> _T:

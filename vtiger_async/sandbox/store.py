@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import weakref
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,7 +21,12 @@ from vtiger_async.sandbox.schema import LINE_ITEM, SCHEMA, Field, Module
 
 __all__ = ["CONVERTED", "DELETED", "LIVE", "Row", "Store", "column", "comparable"]
 
-LIVE, DELETED, CONVERTED = 0, 1, 2
+LIVE = 0
+"""The state of a record that is there."""
+DELETED = 1
+"""The state of a tombstone."""
+CONVERTED = 2
+"""The state of a lead that was converted."""
 
 _INDEX_FROM = 400  # below so many rows a scan is as fast as an index, and writes stay cheaper
 
@@ -90,6 +96,8 @@ class Store:
             isolation_level=None,
             check_same_thread=False,
         )
+        # A store that is dropped without close() closes its database, and says nothing of it.
+        self._closed = weakref.finalize(self, self._db.close)
         self._db.create_function("fold", 1, fold, deterministic=True)
         if self.path is not None:
             self._db.execute("PRAGMA journal_mode = WAL")
@@ -153,7 +161,7 @@ class Store:
 
     def close(self) -> None:
         """Close the database; a file keeps what was committed."""
-        self._db.close()
+        self._closed()
 
     # Records
 

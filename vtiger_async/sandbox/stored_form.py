@@ -16,7 +16,7 @@ from typing import cast
 from vtiger_async.sandbox.answers import Fault
 from vtiger_async.sandbox.schema import Field
 
-__all__ = ["MASK", "SEPARATOR", "as_text", "number_of", "stored_form"]
+__all__ = ["MASK", "SEPARATOR", "as_text", "clipped", "number_of", "stored_form"]
 
 SEPARATOR = " |##| "
 """What stands between the values of a multi-picklist."""
@@ -24,9 +24,11 @@ SEPARATOR = " |##| "
 MASK = "********"
 """What a sensitive field reads as."""
 
+_LARGEST_INTEGER = Decimal(2**31 - 1)
 _TRUE = (True, 1, "1", "on")
 _NUMBER = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)")
 _WIDE = re.compile(r"[\U00010000-\U0010ffff]")
+_HALF = re.compile(r"[\ud800-\udfff]")
 _YEAR_FIRST = re.compile(r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})(?:[T ](\d{2}:\d{2}(?::\d{2})?).*)?")
 _DAY_FIRST = re.compile(r"(\d{1,2})[-/.](\d{1,2})[-/.](\d{4})")
 
@@ -47,10 +49,15 @@ def as_text(value: object) -> str:
     return str(value)
 
 
+def clipped(value: Decimal, most: Decimal = Decimal(10**17 - 1)) -> Decimal:
+    """Return the number, or the largest that its column holds, as MySQL does."""
+    return max(-most, min(most, value))
+
+
 def number_of(text: str) -> Decimal:
     """Return the number at the start of the text, as MySQL reads it; 0 where there is none."""
     found = _NUMBER.match(text)
-    return Decimal(found[1]) if found else Decimal(0)
+    return clipped(Decimal(found[1])) if found else Decimal(0)
 
 
 def stored_form(field: Field, value: object) -> str | None:
@@ -77,7 +84,7 @@ def stored_form(field: Field, value: object) -> str | None:
 
 
 def _plain(text: str, length: int | None) -> str:
-    text = _WIDE.sub("????", text)
+    text = _HALF.sub("?", _WIDE.sub("????", text))
     if "&" in text:
         text = html.unescape(text)
     return text if length is None else text[:length]
@@ -85,9 +92,7 @@ def _plain(text: str, length: int | None) -> str:
 
 def _number(text: str, digits: int, decimals: int) -> str:
     # Currencies are rounded to the user's two decimals first, and stored with eight (measured).
-    value = number_of(text)
-    if value.adjusted() > 24:
-        value = Decimal(0)
+    value = number_of(text) if decimals else clipped(number_of(text), _LARGEST_INTEGER)
     rounded = value.quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP)
     return format(rounded.quantize(Decimal(1).scaleb(-decimals)), "f")
 

@@ -11,7 +11,7 @@ import re
 
 from vtiger_async.sandbox.access import GROUPS, denied
 from vtiger_async.sandbox.answers import Fault
-from vtiger_async.sandbox.calls import Call, Element, bad_id
+from vtiger_async.sandbox.calls import Call, Element, bad_id, split_id
 from vtiger_async.sandbox.folding import fold
 from vtiger_async.sandbox.schema import SCHEMA, Field, Module
 from vtiger_async.sandbox.store import DELETED, LIVE, comparable
@@ -19,7 +19,7 @@ from vtiger_async.sandbox.stored_form import MASK, as_text, stored_form
 
 __all__ = ["defaults", "refuse_duplicates", "require", "stored_values"]
 
-_OWNER = re.compile(r"(?:(\d+)x)?(\d+)")
+_OWNER = re.compile(r"(?:(\d{1,9})x)?(\d{1,18})", re.ASCII)
 
 
 def stored_values(call: Call, module: Module, element: Element) -> dict[str, str | None]:
@@ -50,17 +50,16 @@ def stored_values(call: Call, module: Module, element: Element) -> dict[str, str
 def _reference(call: Call, item: Field, text: str) -> str | None:
     if not text:
         return None
-    prefix, _, digits = text.partition("x")
-    if not (prefix.isdigit() and digits.isdigit()):
+    asked = split_id(text)
+    if asked is None:
         raise bad_id()
-    module = SCHEMA.by_prefix.get(int(prefix))
+    module, number = SCHEMA.by_prefix.get(asked[0]), asked[1]
     if module is None or module.name not in item.refers_to:
         raise Fault("REFERENCE_INVALID", f"Invalid reference specified for {item.name}")
     if not call.user.sees(module) and module.is_entity and module.name != "Users":
         raise denied(f"Permission to access reference type is denied {module.name}")
     # A reference to a record that is missing is answered with success, and stored as none.
-    number = int(digits)
-    state = call.store.state(module, number) if number < 2**63 else None
+    state = call.store.state(module, number)
     return None if state in (None, DELETED) else module.record_id(number)
 
 

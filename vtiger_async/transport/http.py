@@ -187,6 +187,7 @@ class Http:
                     keepalive_expiry=_KEEPALIVE,
                 ),
                 follow_redirects=False,
+                auth=httpx.Auth(),  # none: else each call looks for a key in its URL
             )
         return self._own
 

@@ -12,8 +12,7 @@ from attrs import frozen
 
 from vtiger_async.errors import InvalidArgumentError
 from vtiger_async.values import scalar_text
-from vtiger_async.vtql.literals import escape_pattern
-from vtiger_async.vtql.names import check_field
+from vtiger_async.vtql.lexemes import check_field, escape_pattern
 from vtiger_async.vtql.tree import Condition
 
 __all__ = ["F", "Field", "Fields"]

@@ -14,9 +14,11 @@ from typing import Final
 from attrs import frozen
 
 from vtiger_async.errors import QuerySyntaxError
-from vtiger_async.vtql.remedies import END
 
-__all__ = ["Kind", "Token", "syntax_error", "tokens"]
+__all__ = ["END", "Kind", "Token", "syntax_error", "tokens"]
+
+END: Final = "<end>"
+"""What stands for the end of the text, where a word or sign is wanted."""
 
 
 class Kind(Enum):

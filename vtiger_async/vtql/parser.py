@@ -24,11 +24,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NoReturn, TypeVar
 
+from vtiger_async.vtql.lexemes import LiteralError, is_field, is_module, unquote, unquote_pattern
 from vtiger_async.vtql.lexer import Kind, Token, syntax_error, tokens
-from vtiger_async.vtql.literals import LiteralError, unquote, unquote_pattern
-from vtiger_async.vtql.names import is_field, is_module
 from vtiger_async.vtql.normal import Alternatives
-from vtiger_async.vtql.remedies import remedy_for
 from vtiger_async.vtql.statement import Select
 from vtiger_async.vtql.tree import MAX_DIGITS, OPERATORS, Condition, Scalar, Word, is_word
 
@@ -201,6 +199,8 @@ class _Parser:
         *others, last = expected
         message = f"found {self._token.shown}, expected "
         message += f"{', '.join(others)} or {last}" if others else last
+        from vtiger_async.vtql.remedies import remedy_for  # a table that only a fault needs
+
         remedy = remedy_for(expected, self._token.key, self._before)
         if remedy:
             message += f" ({remedy})"

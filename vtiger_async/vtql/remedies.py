@@ -10,9 +10,10 @@ from typing import Final
 
 from attrs import frozen
 
-from vtiger_async.vtql.names import KEYWORDS
+from vtiger_async.vtql.lexemes import KEYWORDS
+from vtiger_async.vtql.lexer import END
 
-__all__ = ["END", "remedy_for"]
+__all__ = ["remedy_for"]
 
 
 @frozen
@@ -28,9 +29,6 @@ class _Rule:
 def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
-
-END: Final = "<end>"
-"""What stands for the end of the text, where a word or sign is wanted."""
 
 _NAMES = frozenset({"a field", "a module"})
 _NO_JOIN = "there are no joins: one statement reads one module; see query_related"

@@ -13,9 +13,8 @@ import attrs
 
 from vtiger_async.errors import InvalidArgumentError
 from vtiger_async.vtql.builder import Field
-from vtiger_async.vtql.cutting import cut, encoded_length
-from vtiger_async.vtql.names import check_field, check_module
-from vtiger_async.vtql.normal import Alternatives, alternatives, both
+from vtiger_async.vtql.lexemes import check_field, check_module
+from vtiger_async.vtql.normal import Alternatives, alternatives, both, cut, encoded_length
 from vtiger_async.vtql.tree import MAX_DIGITS, Condition, Expression
 
 __all__ = ["NO_LIMIT", "Select", "select"]

@@ -14,8 +14,7 @@ import attrs
 
 from vtiger_async.errors import InvalidArgumentError
 from vtiger_async.values import scalar_text
-from vtiger_async.vtql.literals import pattern_fault, quote, quote_pattern
-from vtiger_async.vtql.names import KEYWORDS, check_field
+from vtiger_async.vtql.lexemes import KEYWORDS, check_field, pattern_fault, quote, quote_pattern
 
 __all__ = [
     "MAX_DIGITS",

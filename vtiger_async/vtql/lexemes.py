@@ -1,4 +1,8 @@
-r"""Quoted text and LIKE patterns, in both directions.
+r"""How names and values are written: the words a statement is made of.
+
+Names have the forms of Vtiger's own modules and fields. The words that are taken are the keywords
+of the language (manual of 2025, "Query"); `orderby` is one too, because the server's lexer takes it
+for a clause.
 
 A quoted literal is read twice: by Vtiger's lexer, for which only `'` is special, and by MariaDB,
 for which `\` is special too. So `'` is written `''` and `\` is written `\\`; nothing else held for
@@ -13,16 +17,90 @@ statement `\%` and `\_` stay as they are, and one literal backslash takes four (
 from __future__ import annotations
 
 import re
+from typing import Final
+
+from vtiger_async.errors import InvalidArgumentError
 
 __all__ = [
+    "KEYWORDS",
     "LiteralError",
+    "check_field",
+    "check_module",
     "escape_pattern",
+    "is_field",
+    "is_module",
     "pattern_fault",
     "quote",
     "quote_pattern",
     "unquote",
     "unquote_pattern",
 ]
+
+KEYWORDS: Final = frozenset(
+    {
+        "and", "asc", "by", "count", "desc", "from", "in", "like", "limit", "or", "order",
+        "orderby", "select", "where",
+    }
+)  # fmt: skip
+"""The words, in lower case, that name neither a module nor a field nor a bare value."""
+
+_MODULE = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+_FIELD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+def is_module(text: str) -> bool:
+    """Tell whether `text` can be a module's name."""
+    return _MODULE.fullmatch(text) is not None and text.lower() not in KEYWORDS
+
+
+def is_field(text: str) -> bool:
+    """Tell whether `text` can be a field's name."""
+    return _FIELD.fullmatch(text) is not None and text.lower() not in KEYWORDS
+
+
+def check_module(name: object) -> str:
+    """Return `name` as a plain str.
+
+    Raises:
+        InvalidArgumentError: It cannot be a module's name.
+    """
+    if isinstance(name, str) and is_module(name):
+        return str.__str__(name)
+    raise InvalidArgumentError(
+        f"{_shown(name)} is not a module's name: a letter, then letters, digits and underscores, "
+        "as in Contacts"
+    )
+
+
+def check_field(name: object, where: str) -> str:
+    """Return `name` as a plain str.
+
+    Args:
+        name: The name of a field, as `describe` gives it.
+        where: The place in the statement, for the error message (`"SELECT"`).
+
+    Raises:
+        InvalidArgumentError: It cannot be a field's name.
+    """
+    if isinstance(name, str) and is_field(name):
+        return str.__str__(name)
+    if name == "*":
+        remedy = "leave the fields out to get all of them"
+    elif isinstance(name, str) and "(" in name:
+        remedy = "there are no functions; counting() makes a count(*) of a statement"
+    elif isinstance(name, str) and "." in name:
+        remedy = "a field of another module cannot be reached through a reference"
+    elif isinstance(name, str) and name.lower() in KEYWORDS:
+        remedy = "it is a word of the language"
+    else:
+        remedy = "a letter or underscore, then letters, digits and underscores, as in lastname"
+    raise InvalidArgumentError(f"{where}: {_shown(name)} is not a field's name: {remedy}")
+
+
+def _shown(name: object) -> str:
+    text = repr(name)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
 
 _WILD = re.compile(r"[\\%_]")
 _PATTERN_ESCAPE = re.compile(r"\\[\\%_]")

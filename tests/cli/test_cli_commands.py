@@ -1,0 +1,466 @@
+"""The commands that speak to an instance, over HTTP to a sandbox in another process."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from cli_runs import KEY, Instance, Result, run_apart, run_here, run_on_terminal, serving
+
+CONTACTS = "SELECT lastname, email FROM Contacts;"
+
+
+@pytest.fixture(scope="module")
+def served() -> Iterator[Instance]:
+    """A sandbox for all tests of the module."""
+    with serving() as instance:
+        yield instance
+
+
+@pytest.fixture
+def instance(served: Instance, monkeypatch: pytest.MonkeyPatch) -> Instance:
+    """The sandbox as it was at first, with the environment set up for it."""
+    served.reset()
+    for name in [name for name in os.environ if name.startswith("VTIGER_")]:
+        monkeypatch.delenv(name)
+    for name, value in served.environment.items():
+        monkeypatch.setenv(name, value)
+    return served
+
+
+def test_whoami_shows_the_user_and_no_secret(
+    instance: Instance, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """whoami shows the user's fields, and none that holds a key or a password."""
+    result = run_here(capsys, "whoami")
+    assert result.code == 0
+    assert result.rows[0]["user_name"] == "admin"
+    assert not [name for name in result.rows[0] if "key" in name or "password" in name]
+    assert KEY not in result.out + result.err
+
+
+def test_quota_shows_what_the_answers_tell(
+    instance: Instance, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """quota spends one call, and shows the three windows; without an edition the hour is unknown."""
+    result = run_here(capsys, "quota")
+    minute, hour, day = result.rows
+    assert (minute["window"], minute["limit"]) == ("minute", 60)
+    assert 0 <= minute["remaining"] <= 59
+    assert (hour["limit"], hour["remaining"]) == (None, None)
+    assert day["limit"] == 9000
+    assert instance.calls() == {"me": 1}
+
+
+def test_quota_knows_the_edition_from_the_options(
+    instance: Instance, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """--edition and --users win over the environment, and bring the hour's limit."""
+    os.environ["VTIGER_EDITION"] = "one-growth"
+    result = run_here(capsys, "quota", "--edition", "one-enterprise", "--users", "2")
+    assert [row["limit"] for row in result.rows] == [60, 5000, 9000]
+    del os.environ["VTIGER_EDITION"]
+
+
+def test_modules_lists_names_and_labels(
+    instance: Instance, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """modules lists every module with what users call it."""
+    rows = {row["name"]: row for row in run_here(capsys, "modules").rows}
+    assert rows["HelpDesk"]["label"] == "Tickets"
+    assert rows["Contacts"]["is_entity"] is True
+
+
+def test_describe_lists_the_fields(instance: Instance, capsys: pytest.CaptureFixture[str]) -> None:
+    """describe lists a module's fields with type, duties, and what may stand in them."""
+    rows = {row["name"]: row for row in run_here(capsys, "describe", "Contacts").rows}
+    assert rows["lastname"]["mandatory"] is True
+    assert rows["account_id"]["refers_to"] == ["Accounts"]
+    assert "Other" in rows["leadsource"]["values"]
+
+
+def test_query_reads_past_the_page(instance: Instance, capsys: pytest.CaptureFixture[str]) -> None:
+    """query streams the records of all pages, each once."""
+    rows = run_here(capsys, "query", CONTACTS).rows
+    count = run_here(capsys, "query", "SELECT count(*) FROM Contacts;").rows
+    assert count == [{"count": len(rows)}]
+    assert len({row["id"] for row in rows}) == len(rows) > 300
+    assert set(rows[0]) == {"id", "lastname", "email"}
+
+
+@pytest.mark.parametrize(
+    ("statement", "limit", "expected"),
+    [(CONTACTS, "3", 3), ("SELECT id FROM Contacts LIMIT 2;", "3", 2), (CONTACTS, "0", 0)],
+)
+def test_query_keeps_to_the_smaller_limit(
+    instance: Instance,
+    capsys: pytest.CaptureFixture[str],
+    statement: str,
+    limit: str,
+    expected: int,
+) -> None:
+    """--limit cuts the result, and never widens the statement's own LIMIT."""
+    assert len(run_here(capsys, "query", statement, "--limit", limit).rows) == expected
+
+
+def test_query_says_how_to_go_on(instance: Instance, capsys: pytest.CaptureFixture[str]) -> None:
+    """A query that the quota stops ends with 5 and a token, with which it goes on without loss."""
+    whole = [row["id"] for row in run_here(capsys, "query", CONTACTS).rows]
+    instance.order("429", operation="query", after=2, times=1, retry_after=900)
+    stopped = run_here(capsys, "query", CONTACTS)
+    assert stopped.code == 5
+    assert len(stopped.rows) == 200
+    token = stopped.err.split("--resume ")[1].split()[0]
+    rest = run_here(capsys, "query", CONTACTS, "--resume", token)
+    assert [row["id"] for row in (*stopped.rows, *rest.rows)] == whole
+
+
+def test_a_stopped_query_leaves_whole_json(
+    instance: Instance, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With -o json, what was read before an error is still one valid document."""
+    instance.order("429", operation="query", after=1, times=1, retry_after=900)
+    stopped = run_here(capsys, "query", CONTACTS, "-o", "json")
+    assert stopped.code == 5
+    assert len(json.loads(stopped.out)) == 100
+
+
+def test_a_wrong_statement_is_shown_with_a_caret(
+    instance: Instance, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A statement that is no VTQL ends with 2, the fault under a caret, before a call is spent."""
+    result = run_here(capsys, "query", "SELECT * FROM Contacts WHERE email <> 'x';")
+    assert result.code == 2
+    line, text, caret = result.err.splitlines()
+    assert line.startswith("error: line 1, column 36:")
+    assert text.index("<>") == caret.index("^")
+    assert instance.calls() == {}
+
+
+def test_a_record_lives_and_dies(instance: Instance, capsys: pytest.CaptureFixture[str]) -> None:
+    """create, get, revise, update and delete do what they say, and show the record."""
+
+    def only(*arguments: str) -> dict[str, str]:
+        result = run_here(capsys, *arguments)
+        assert result.code == 0, result.err
+        (row,) = result.rows
+        return row
+
+    made = only("create", "Leads", "lastname=Ünal", "description=a=b", "assigned_user_id=19x1")
+    record_id = made["id"]
+    assert (made["lastname"], made["description"]) == ("Ünal", "a=b")
+    assert only("get", record_id)["label"] == "Ünal"
+    revised = only("revise", record_id, "company=Näh & Co", "description=")
+    assert (revised["company"], revised["description"]) == ("Näh & Co", "")
+    updated = only("update", record_id, "lastname=Üstün", "assigned_user_id=19x1")
+    assert (updated["lastname"], updated["company"]) == ("Üstün", "Näh & Co")
+    assert only("delete", record_id, "--yes") == {"id": record_id, "deleted": True}
+    gone = run_here(capsys, "get", record_id)
+    assert gone.code == 1
+    assert gone.err.startswith(f"error: retrieve {record_id}: ACCESS_DENIED")
+
+
+def test_fields_may_come_as_json(
+    instance: Instance, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """--json FILE gives fields with their types; an argument wins over it."""
+    path = tmp_path / "lead.json"
+    fields = {"lastname": "File", "assigned_user_id": "19x1", "annualrevenue": 12.5}
+    path.write_text(json.dumps(fields), encoding="utf-8")
+    (made,) = run_here(capsys, "create", "Leads", "lastname=Argument", "--json", str(path)).rows
+    assert made["lastname"] == "Argument"
+    assert made["annualrevenue"] == "12.50000000"
+
+
+def test_key_and_fields_may_share_standard_input(instance: Instance) -> None:
+    """--key-stdin takes the first line, and --json - the rest."""
+    address = {"VTIGER_URL": instance.url, "VTIGER_USERNAME": "admin"}
+    stdin = f'{KEY}\n{{"lastname": "Stdin",\n "assigned_user_id": "19x1"}}\n'
+    result = run_apart("create", "Leads", "--json", "-", "--key-stdin", stdin=stdin, **address)
+    assert result.code == 0, result.err
+    assert result.rows[0]["lastname"] == "Stdin"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("create", "Leads", "lastname"), "'lastname' is not of the form name=value"),
+        (("create", "Leads", "=x"), "'=x' is not of the form"),
+        (("create", "Leads", "a=1", "a=2"), "a is given twice"),
+        (("create", "Leads"), "no fields"),
+        (("create", "leads", "lastname=x"), "Leads, not leads"),
+        (("revise", "42", "lastname=x"), "'42' is not a record id"),
+        (("create", "Leads", "--json", "no/such/file"), "no/such/file: No such file"),
+        (("call", "PUT", "me"), "GET and POST"),
+        (("delete", "4x1"), "give --yes"),
+        (("whoami", "--edition", "one-pilot"), "no API"),
+        (("whoami", "--url", "http://crm.example"), "plain http"),
+    ],
+)
+def test_what_cannot_be_sent_costs_no_call(
+    instance: Instance, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], says: str
+) -> None:
+    """What is wrong before sending ends with 2 and one line, and the instance hears nothing."""
+    result = run_here(capsys, *arguments)
+    assert result.code == 2
+    assert result.err.startswith("error: ")
+    assert result.err.count("\n") == 1
+    assert says in result.err
+    assert not result.out
+    assert instance.calls() == {}
+
+
+@pytest.mark.parametrize(("text", "says"), [("[1]", "no JSON object"), ("{", "is not JSON")])
+def test_json_must_be_an_object(
+    instance: Instance, capsys: pytest.CaptureFixture[str], tmp_path: Path, text: str, says: str
+) -> None:
+    """A file with other JSON, or none, is refused by name."""
+    path = tmp_path / "fields.json"
+    path.write_text(text, encoding="utf-8")
+    result = run_here(capsys, "create", "Leads", "--json", str(path))
+    assert result.code == 2
+    assert says in result.err
+    assert "fields.json" in result.err
+
+
+def test_call_makes_any_call(instance: Instance, capsys: pytest.CaptureFixture[str]) -> None:
+    """call sends what it is given, and shows the result raw; a user's secrets are not in it."""
+    (described,) = run_here(capsys, "call", "get", "describe", "elementType=Leads").rows
+    assert described["idPrefix"] == "2"
+    listed = run_here(
+        capsys, "call", "GET", "query", "query=SELECT lastname FROM Leads LIMIT 2;"
+    ).rows
+    assert [sorted(row) for row in listed] == [["id", "lastname"]] * 2
+    (user,) = run_here(capsys, "call", "GET", "retrieve", "id=19x1").rows
+    assert user["user_name"] == "admin"
+    assert "accesskey" not in user
+    assert "user_password" not in user
+
+
+@pytest.mark.parametrize(
+    ("output", "expected"),
+    [("jsonl", '"X"\n'), ("json", '"X"\n'), ("csv", "result\nX\n"), ("table", "X\n")],
+)
+def test_call_shows_what_is_no_record(
+    instance: Instance, capsys: pytest.CaptureFixture[str], output: str, expected: str
+) -> None:
+    """A result that is neither object nor list is shown as it is, in each format."""
+    (made,) = run_here(capsys, "create", "Leads", "lastname=X", "assigned_user_id=19x1").rows
+    result = run_here(
+        capsys, "call", "GET", "decrypt", f"id={made['id']}", "fieldname=lastname", "-o", output
+    )
+    assert result.code == 0, result.err
+    assert result.out == expected
+
+
+def test_every_format_holds_the_same(
+    instance: Instance, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """JSON, JSON lines and CSV hold the same records."""
+
+    def out(output: str) -> str:
+        return run_here(capsys, "query", CONTACTS, "--limit", "120", "-o", output).out
+
+    lines = [json.loads(line) for line in out("jsonl").splitlines()]
+    assert json.loads(out("json")) == lines
+    assert list(csv.DictReader(io.StringIO(out("csv")))) == lines
+    table = out("table")
+    assert all(row["lastname"] in table and row["id"] in table for row in lines)
+
+
+def test_verbose_tells_of_the_quota(instance: Instance, capsys: pytest.CaptureFixture[str]) -> None:
+    """-v tells on stderr what is left and what was sent again; the data stays alone on stdout."""
+    instance.order("502", operation="me", times=1)
+    result = run_here(capsys, "whoami", "-v")
+    assert len(result.rows) == 1
+    again, left = result.err.splitlines()
+    assert "is sent again after: " in again
+    assert left.startswith("left of the quota: ")
+    assert not run_here(capsys, "whoami").err
+
+
+class TestExitCodes:
+    """What each ending of a command says to a script."""
+
+    def test_a_refusal_of_vtiger_is_1(
+        self, instance: Instance, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """An error answer ends with 1, and names the operation and the field."""
+        result = run_here(capsys, "create", "Leads", "company=x")
+        assert result.code == 1
+        assert result.err.startswith("error: create Leads: MANDATORY_FIELDS_MISSING: lastname")
+        assert not result.out
+
+    def test_a_lost_reply_to_a_write_is_1(
+        self, instance: Instance, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """A create whose reply was lost ends with 1, and says to look first."""
+        instance.order("commit_then_drop", operation="create", times=1)
+        result = run_here(capsys, "create", "Leads", "lastname=x", "assigned_user_id=19x1")
+        assert result.code == 1
+        assert "It may have happened" in result.err
+
+    def test_a_wrong_key_is_4(self, instance: Instance) -> None:
+        """A wrong key ends with 4; neither key is shown."""
+        result = run_apart("whoami", **instance.environment | {"VTIGER_ACCESS_KEY": "wr0ng-key"})
+        assert result.code == 4
+        assert "Traceback" not in result.err
+        assert "wr0ng-key" not in result.out + result.err
+
+    def test_a_used_up_quota_is_5(
+        self, instance: Instance, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """A 429 that asks for more patience than there is ends with 5."""
+        instance.order("429", times=1, retry_after=3600)
+        assert run_here(capsys, "whoami").code == 5
+
+    def test_an_instance_that_fails_is_7(
+        self, instance: Instance, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """An instance that is down for longer than the command waits ends with 7."""
+        instance.order("503", times=1, retry_after=3600)
+        result = run_here(capsys, "whoami")
+        assert result.code == 7
+        assert result.err.count("\n") == 1
+
+    def test_a_reader_that_goes_away_is_no_traceback(self, instance: Instance) -> None:
+        """`| head` ends the command in silence."""
+        read, write = os.pipe()
+        os.close(read)
+        import subprocess
+
+        from cli_runs import COMMAND, ROOT, clean_environment
+
+        done = subprocess.run(
+            [*COMMAND, "query", CONTACTS],
+            cwd=ROOT,
+            env=clean_environment(instance.environment),
+            stdout=write,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        os.close(write)
+        assert (done.returncode, done.stderr) == (1, "")
+
+
+class TestAccessKey:
+    """Where the access key comes from."""
+
+    @pytest.mark.parametrize("command", ["whoami", "query", "create", "call", "demo"])
+    def test_no_option_takes_it(self, capsys: pytest.CaptureFixture[str], command: str) -> None:
+        """No command has an option or argument for a key: arguments are seen by every process."""
+        text = run_here(capsys, command, "--help").out
+        assert "--key " not in text
+        assert "--access-key" not in text
+        result = run_here(capsys, command, "--access-key", KEY)
+        assert result.code == 2
+        assert KEY not in result.out
+
+    def test_without_one_nothing_is_sent(self, instance: Instance) -> None:
+        """Without a key and a terminal the command ends with 2, and says where to put it."""
+        address = {"VTIGER_URL": instance.url, "VTIGER_USERNAME": "admin"}
+        result = run_apart("whoami", **address)
+        assert result.code == 2
+        assert "VTIGER_ACCESS_KEY" in result.err
+        empty = run_apart("whoami", "--key-stdin", **address)
+        assert empty.code == 2
+        assert "standard input holds no access key" in empty.err
+        assert instance.calls() == {}
+
+    def test_a_terminal_is_asked(self, instance: Instance) -> None:
+        """On a terminal the key is asked for, and not shown while it is typed."""
+        address = {"VTIGER_URL": instance.url, "VTIGER_USERNAME": "admin"}
+        result = run_on_terminal("whoami", typed=f"{KEY}\n", **address)
+        assert result.code == 0, result.out
+        assert "Access key:" in result.out
+        assert "admin@example.com" in result.out
+        assert KEY not in result.out
+
+    @pytest.mark.parametrize(("missing", "option"), [("URL", "--url"), ("USERNAME", "--username")])
+    def test_a_missing_address_names_the_option(
+        self,
+        instance: Instance,
+        capsys: pytest.CaptureFixture[str],
+        monkeypatch: pytest.MonkeyPatch,
+        missing: str,
+        option: str,
+    ) -> None:
+        """Without URL or user the command ends with 2, and names option and variable."""
+        monkeypatch.delenv(f"VTIGER_{missing}")
+        result = run_here(capsys, "whoami")
+        assert result.code == 2
+        assert option in result.err
+        assert f"VTIGER_{missing}" in result.err
+
+
+class TestTerminal:
+    """What is different on a terminal."""
+
+    def test_data_is_a_table(self, instance: Instance) -> None:
+        """Records with few fields stand in a table, a line each."""
+        result = run_on_terminal("query", CONTACTS, "--limit", "2", **instance.environment)
+        assert result.code == 0
+        assert "lastname" in result.out
+        assert "{" not in result.out
+
+    def test_wide_records_stand_upright(self, instance: Instance) -> None:
+        """Records with more fields than fit stand one below the other, a line for each field."""
+        statement = "SELECT * FROM Contacts LIMIT 1;"
+        result = run_on_terminal("query", statement, **instance.environment)
+        lines = [line for line in result.out.splitlines() if "lastname" in line]
+        assert len(lines) == 1
+        assert "firstname" not in lines[0]
+
+    @pytest.mark.parametrize(("typed", "code", "left"), [("y\n", 0, False), ("n\n", 1, True)])
+    def test_delete_asks(
+        self,
+        instance: Instance,
+        capsys: pytest.CaptureFixture[str],
+        typed: str,
+        code: int,
+        left: bool,
+    ) -> None:
+        """delete asks before it deletes, and an n leaves the record alone."""
+        (made,) = run_here(capsys, "create", "Leads", "lastname=X", "assigned_user_id=19x1").rows
+        result = run_on_terminal("delete", made["id"], typed=typed, **instance.environment)
+        assert result.code == code
+        assert f"Delete {made['id']}?" in result.out
+        assert (run_here(capsys, "get", made["id"]).code == 0) is left
+
+    def test_ctrl_c_ends_with_130(self, instance: Instance) -> None:
+        """Ctrl-C ends a command with 130 and one line, also while it waits for an answer."""
+        result = run_on_terminal("delete", "4x1", typed="\x03", **instance.environment)
+        assert result.code == 130
+        assert "Traceback" not in result.out
+
+
+def _is_clean(result: Result) -> bool:
+    return "Traceback" not in result.err and KEY not in result.err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [(), ("nothing",), ("whoami", "--users", "many"), ("query",), ("demo", "--rows", "0")],
+)
+def test_what_is_not_understood_is_a_usage_error(
+    capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]
+) -> None:
+    """A command line that cannot be read ends with 2."""
+    result = run_here(capsys, *arguments)
+    assert result.code == 2
+    assert _is_clean(result)
+
+
+def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    """--version shows the package's version."""
+    from vtiger_async import __version__
+
+    result = run_here(capsys, "--version")
+    assert (result.code, result.out) == (0, f"{__version__}\n")
