@@ -83,9 +83,10 @@ def serving() -> Iterator[Instance]:
 
 def run_here(capsys: pytest.CaptureFixture[str], *arguments: str) -> Result:
     """Run the command line in this process."""
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as ended:
+    with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", ["vtiger-async", *arguments])
-        main()
+        with pytest.raises(SystemExit) as ended:
+            main()
     captured = capsys.readouterr()
     return Result(int(ended.value.code or 0), captured.out, captured.err)
 
@@ -113,6 +114,7 @@ def run_apart(*arguments: str, stdin: str = "", **variables: str) -> Result:
 
 def _take_terminal() -> None:
     """Make standard input the terminal of a new process, where Ctrl-C and passwords go."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # what starts the tests may have ignored it
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
 
@@ -136,8 +138,13 @@ def run_on_terminal(*arguments: str, typed: str = "", **variables: str) -> Resul
         preexec_fn=_take_terminal,
     ) as process:
         os.close(theirs)
-        shown = b""
-        while select.select([ours], [], [], 30)[0]:
+        shown, asked, patience = b"", False, 30
+        while patience:
+            if not select.select([ours], [], [], 1)[0]:
+                patience -= 1
+                if asked:  # Ctrl-C just before the program begins to read is not heard
+                    os.write(ours, typed.encode())
+                continue
             try:
                 chunk = os.read(ours, 4096)
             except OSError:  # Linux's way of saying that the other side has closed
@@ -145,8 +152,8 @@ def run_on_terminal(*arguments: str, typed: str = "", **variables: str) -> Resul
             if not chunk:
                 break
             shown += chunk
-            if typed and shown.endswith(b": "):
+            if typed and not asked and shown.endswith(b": "):
+                asked = True
                 os.write(ours, typed.encode())
-                typed = ""
         os.close(ours)
     return Result(process.returncode, shown.decode(), "")

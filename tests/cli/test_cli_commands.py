@@ -6,13 +6,35 @@ import csv
 import io
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cli_runs import KEY, Instance, Result, run_apart, run_here, run_on_terminal, serving
+from cli_runs import (
+    COMMAND,
+    KEY,
+    ROOT,
+    Instance,
+    clean_environment,
+    run_apart,
+    run_here,
+    run_on_terminal,
+    serving,
+)
+
+from vtiger_async import __version__
 
 CONTACTS = "SELECT lastname, email FROM Contacts;"
+
+
+class Keyboard(io.StringIO):
+    """Standard input that takes itself for a terminal."""
+
+    def isatty(self) -> bool:
+        """Say that it is one."""
+        return True
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +58,7 @@ def instance(served: Instance, monkeypatch: pytest.MonkeyPatch) -> Instance:
 def test_whoami_shows_the_user_and_no_secret(
     instance: Instance, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """whoami shows the user's fields, and none that holds a key or a password."""
+    """Whoami shows the user's fields, and none that holds a key or a password."""
     result = run_here(capsys, "whoami")
     assert result.code == 0
     assert result.rows[0]["user_name"] == "admin"
@@ -47,7 +69,7 @@ def test_whoami_shows_the_user_and_no_secret(
 def test_quota_shows_what_the_answers_tell(
     instance: Instance, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """quota spends one call, and shows the three windows; without an edition the hour is unknown."""
+    """Quota spends one call and shows the windows; without an edition the hour is unknown."""
     result = run_here(capsys, "quota")
     minute, hour, day = result.rows
     assert (minute["window"], minute["limit"]) == ("minute", 60)
@@ -70,14 +92,14 @@ def test_quota_knows_the_edition_from_the_options(
 def test_modules_lists_names_and_labels(
     instance: Instance, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """modules lists every module with what users call it."""
+    """Modules lists every module with what users call it."""
     rows = {row["name"]: row for row in run_here(capsys, "modules").rows}
     assert rows["HelpDesk"]["label"] == "Tickets"
     assert rows["Contacts"]["is_entity"] is True
 
 
 def test_describe_lists_the_fields(instance: Instance, capsys: pytest.CaptureFixture[str]) -> None:
-    """describe lists a module's fields with type, duties, and what may stand in them."""
+    """Describe lists a module's fields with type, duties, and what may stand in them."""
     rows = {row["name"]: row for row in run_here(capsys, "describe", "Contacts").rows}
     assert rows["lastname"]["mandatory"] is True
     assert rows["account_id"]["refers_to"] == ["Accounts"]
@@ -85,7 +107,7 @@ def test_describe_lists_the_fields(instance: Instance, capsys: pytest.CaptureFix
 
 
 def test_query_reads_past_the_page(instance: Instance, capsys: pytest.CaptureFixture[str]) -> None:
-    """query streams the records of all pages, each once."""
+    """Query streams the records of all pages, each once."""
     rows = run_here(capsys, "query", CONTACTS).rows
     count = run_here(capsys, "query", "SELECT count(*) FROM Contacts;").rows
     assert count == [{"count": len(rows)}]
@@ -229,7 +251,7 @@ def test_json_must_be_an_object(
 
 
 def test_call_makes_any_call(instance: Instance, capsys: pytest.CaptureFixture[str]) -> None:
-    """call sends what it is given, and shows the result raw; a user's secrets are not in it."""
+    """Call sends what it is given, and shows the result raw; a user's secrets are not in it."""
     (described,) = run_here(capsys, "call", "get", "describe", "elementType=Leads").rows
     assert described["idPrefix"] == "2"
     listed = run_here(
@@ -332,10 +354,6 @@ class TestExitCodes:
         """`| head` ends the command in silence."""
         read, write = os.pipe()
         os.close(read)
-        import subprocess
-
-        from cli_runs import COMMAND, ROOT, clean_environment
-
         done = subprocess.run(
             [*COMMAND, "query", CONTACTS],
             cwd=ROOT,
@@ -383,6 +401,21 @@ class TestAccessKey:
         assert "admin@example.com" in result.out
         assert KEY not in result.out
 
+    def test_standard_input_holds_it(
+        self,
+        instance: Instance,
+        capsys: pytest.CaptureFixture[str],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """--key-stdin wins over the environment, and an empty input is refused."""
+        monkeypatch.setenv("VTIGER_ACCESS_KEY", "another")
+        monkeypatch.setattr(sys, "stdin", io.StringIO(f"{KEY}\n"))
+        assert run_here(capsys, "whoami", "--key-stdin").code == 0
+        monkeypatch.setattr(sys, "stdin", io.StringIO(""))
+        assert run_here(capsys, "whoami", "--key-stdin").code == 2
+        monkeypatch.delenv("VTIGER_ACCESS_KEY")
+        assert run_here(capsys, "whoami").code == 2
+
     @pytest.mark.parametrize(("missing", "option"), [("URL", "--url"), ("USERNAME", "--username")])
     def test_a_missing_address_names_the_option(
         self,
@@ -427,22 +460,31 @@ class TestTerminal:
         code: int,
         left: bool,
     ) -> None:
-        """delete asks before it deletes, and an n leaves the record alone."""
+        """Delete asks before it deletes, and an n leaves the record alone."""
         (made,) = run_here(capsys, "create", "Leads", "lastname=X", "assigned_user_id=19x1").rows
         result = run_on_terminal("delete", made["id"], typed=typed, **instance.environment)
         assert result.code == code
         assert f"Delete {made['id']}?" in result.out
         assert (run_here(capsys, "get", made["id"]).code == 0) is left
 
+    def test_delete_takes_no_for_an_answer(
+        self,
+        instance: Instance,
+        capsys: pytest.CaptureFixture[str],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """An n costs no call and ends with 1."""
+        monkeypatch.setattr(sys, "stdin", Keyboard("n\n"))
+        result = run_here(capsys, "delete", "4x1")
+        assert result.code == 1
+        assert "nothing was deleted" in result.err
+        assert instance.calls() == {}
+
     def test_ctrl_c_ends_with_130(self, instance: Instance) -> None:
         """Ctrl-C ends a command with 130 and one line, also while it waits for an answer."""
         result = run_on_terminal("delete", "4x1", typed="\x03", **instance.environment)
         assert result.code == 130
         assert "Traceback" not in result.out
-
-
-def _is_clean(result: Result) -> bool:
-    return "Traceback" not in result.err and KEY not in result.err
 
 
 @pytest.mark.parametrize(
@@ -455,12 +497,10 @@ def test_what_is_not_understood_is_a_usage_error(
     """A command line that cannot be read ends with 2."""
     result = run_here(capsys, *arguments)
     assert result.code == 2
-    assert _is_clean(result)
+    assert "Traceback" not in result.err
 
 
 def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     """--version shows the package's version."""
-    from vtiger_async import __version__
-
     result = run_here(capsys, "--version")
     assert (result.code, result.out) == (0, f"{__version__}\n")

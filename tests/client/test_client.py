@@ -133,8 +133,8 @@ class TestViews:
         """With one slot, a call of the view waits for the client's."""
         with Sandbox(limits=False) as sandbox:
             sandbox.faults.add("latency", seconds=10.0)
+            start = anyio.current_time()
             async with sandbox.client(max_in_flight=1) as crm, anyio.create_task_group() as group:
-                start = anyio.current_time()
                 group.start_soon(crm.me)
                 group.start_soon(crm.with_options(max_wait=30.0).me)
                 await anyio.sleep(5)

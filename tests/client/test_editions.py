@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 
@@ -102,7 +103,7 @@ def test_own_limits_override_the_editions() -> None:
         ({"boosters": -5}, "boosters is a number of calls a day from 0, not -5"),
     ],
 )
-def test_negative_numbers_are_refused(options: dict[str, int], reason: str) -> None:
+def test_negative_numbers_are_refused(options: dict[str, Any], reason: str) -> None:
     """Fewer than no users make no sense, with an edition or without."""
     for edition in (None, "one-growth"):
         with pytest.raises(ConfigurationError, match=reason):
@@ -111,7 +112,7 @@ def test_negative_numbers_are_refused(options: dict[str, int], reason: str) -> N
 
 @pytest.mark.parametrize("window", ["minute", "hour", "day"])
 @pytest.mark.parametrize("value", [0, -1, 1.5, "60", True])
-def test_limits_that_no_call_passes_are_refused(window: str, value: object) -> None:
+def test_limits_that_no_call_passes_are_refused(window: str, value: Any) -> None:
     """A limit is a whole number from 1, or None; the error names the window."""
     with pytest.raises(ConfigurationError, match=f"limits: {window} is a whole number"):
         Limits(**{window: value})

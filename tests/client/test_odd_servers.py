@@ -171,6 +171,7 @@ async def test_lists_with_gaps_are_read(result: Any) -> None:
         (lambda crm: crm.lookup("email", "a@b.c"), "lookup"),
         (lambda crm: crm.describe("Contacts"), "describe"),
         (lambda crm: crm.list_types(), "listtypes"),
+        (lambda crm: crm.tags_retrieve("4x1"), "tags_retrieve"),
         (lambda crm: crm.sync_page("Contacts", 1, "user"), "sync"),
         (lambda crm: crm.files_retrieve("4x1"), "files_retrieve"),
         (lambda crm: crm.retrieve_related("4x1", "x", "Contacts").all(), "retrieve_related"),
@@ -187,8 +188,17 @@ async def test_a_result_of_another_kind_is_told(call: Any, operation: str) -> No
 async def test_an_id_that_is_none_is_the_servers_fault() -> None:
     """A malformed id from the server is no InvalidIdError, which would blame the caller."""
     async with answering(lambda _name, _request: {"Contacts": "42"}) as crm:
-        with pytest.raises(InvalidResponseError, match="convertlead Contacts: the record came"):
+        with pytest.raises(InvalidResponseError, match="the ids came in a form that cannot"):
             await crm.convert_lead("2x1", {"Contacts": {}})
+
+
+async def test_a_module_without_a_prefix_tells_no_records_module() -> None:
+    """A description without idPrefix is read, and nothing is concluded from it."""
+    described = {"name": "Contacts", "label": "Contacts", "idPrefix": ""}
+    results = {"describe": described, "retrieve": {"id": "4x1"}}
+    async with answering(lambda name, _request: results[name]) as crm:
+        assert (await crm.describe("Contacts")).id_prefix == ""
+        assert (await crm.retrieve("4x1")).module is None
 
 
 async def test_a_post_sends_a_form_and_no_query() -> None:

@@ -96,7 +96,7 @@ class TestSecrets:
         assert not shows_secret(caplog.text)
 
     def test_queries_are_not_in_httpxs_log(self, caplog: pytest.LogCaptureFixture) -> None:
-        """httpx logs URLs at INFO: what was asked for is cut off, the rest is kept."""
+        """URLs are logged at INFO by httpx: what was asked for is cut off, the rest is kept."""
         caplog.set_level(logging.INFO)
 
         async def run(sandbox: Sandbox) -> None:

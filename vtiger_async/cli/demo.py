@@ -89,7 +89,8 @@ def demo(
         try:
             from vtiger_async.sandbox import Sandbox  # it needs its extra, the other commands not
         except ImportError as error:
-            raise fail(str(error), ExitCode.USAGE) from None
+            text = f"the demo needs {error.name}: pip install 'vtiger-async[sandbox]'"
+            raise fail(text, ExitCode.USAGE) from None
         note(
             f"{organisations.source}: {organisations.total} rows; a simulated "
             f"{edition_named(edition).title} with {users} users, {factor:g} times as fast as real"

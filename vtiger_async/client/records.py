@@ -7,17 +7,15 @@ import os
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import PurePath
-from typing import Any, cast
+from typing import Any
 
 import anyio
 
 from vtiger_async.client.core import Operations, check_text, read_as, records_of
-from vtiger_async.errors import (
-    InvalidArgumentError,
-    UnsupportedOperationError,
-)
+from vtiger_async.errors import InvalidArgumentError, UnsupportedOperationError
+from vtiger_async.models import structuring
 from vtiger_async.models.records import File, LookupHit, Record, User
-from vtiger_async.types import FieldValue, RecordId, is_map
+from vtiger_async.types import FieldValue, RecordId
 from vtiger_async.wire.encode import FilePart, checked_module, encode_element
 
 __all__ = ["RecordOperations"]
@@ -187,7 +185,7 @@ class RecordOperations(Operations):
         }
         element = {"leadId": str(rid), "entities": parts}
         result = await self._run("convertlead", {"element": element}, module="Leads", record_id=rid)
-        return read_as("convertlead", _ids_by_module, result)
+        return read_as("convertlead", structuring.converted, result)
 
     async def reopen(self, record_id: str) -> None:
         """Reopen a closed record, where that is permitted.
@@ -214,9 +212,7 @@ class RecordOperations(Operations):
         rid = RecordId(record_id)
         module = self._core.module_of(rid)
         result = await self._run("tags_retrieve", {"id": rid}, module=module, record_id=rid)
-        tags = cast("dict[str, Any]", result).get("tags") if isinstance(result, dict) else result
-        items = cast("dict[str, Any]", tags).values() if isinstance(tags, dict) else tags
-        return [str(tag) for tag in cast("Sequence[object]", items or ())]
+        return read_as("tags_retrieve", structuring.tags, result)
 
     async def tags_delete(
         self, record_id: str, tags: Sequence[str] = (), *, delete_all: bool = False
@@ -325,11 +321,6 @@ class RecordOperations(Operations):
         hits = read_as("lookup", records_of, result, module)
         known = self._core.module_of
         return [LookupHit(h.fields, h.module or known(str(h.get("id", "")))) for h in hits]
-
-
-def _ids_by_module(result: Any) -> dict[str, RecordId]:
-    made: dict[str, Any] = result if is_map(result) else {}
-    return {name: Record({"id": value}, name).id for name, value in made.items() if value}
 
 
 def _searched(

@@ -25,11 +25,13 @@ from vtiger_async.types import RecordId, ServiceName, is_list, is_map
 
 __all__ = [
     "account_nodes",
+    "converted",
     "edition_limit",
     "module_infos",
     "module_of",
     "picklist_dependency",
     "related_types",
+    "tags",
 ]
 
 T = TypeVar("T")
@@ -221,6 +223,22 @@ def edition_limit(result: Any, service: ServiceName | str) -> EditionLimit:
     if not isinstance(found, str | int | float):
         found = None
     return EditionLimit(service, found, sent)
+
+
+def tags(result: Any) -> list[str]:
+    """Return the tags of a tags_retrieve result."""
+    found = result.get("tags") if is_map(result) else result
+    if found is not None and not isinstance(found, list | dict):
+        raise InvalidResponseError(
+            f"a list of tags was expected, and the server sent {type(found).__name__}"
+        )
+    return [str(tag) for tag in _items(found)]
+
+
+def converted(result: Any) -> dict[str, RecordId]:
+    """Return the ids by module of a convertlead result; null and empty ids are left out."""
+    made = {name: value for name, value in _mapping(result).items() if value}
+    return _read(lambda ids: {name: RecordId(ids[name]) for name in ids}, made, "the ids")
 
 
 def account_nodes(result: Any) -> list[AccountNode]:

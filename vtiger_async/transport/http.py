@@ -15,6 +15,7 @@ import logging
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, cast
+from urllib.request import getproxies, proxy_bypass
 
 import httpx
 from attrs import define, field, frozen
@@ -38,6 +39,7 @@ _KEEPALIVE = 4.0
 """Seconds an idle connection is kept: shorter than servers do (5 and more), so that no write rides
 on one that the server has just closed."""
 _SENDING = (".send_request_headers.started", ".send_request_body.started")
+_FORM = "application/x-www-form-urlencoded"
 _HEADERS = (
     (b"Accept", b"application/json, text/json"),
     (b"Accept-Encoding", b"gzip"),
@@ -79,34 +81,51 @@ class _HideQueries(logging.Filter):
         return True
 
 
-class _NoCookies(httpx.Cookies):
-    """Keeps none: each call brings its key, and PHP makes the calls of one session wait in line.
-
-    To look for cookies in an answer costs httpx a twentieth of a whole call.
-    """
-
-    def extract_cookies(self, response: httpx.Response) -> None:
-        """Keep nothing."""
-
-
-_NO_COOKIES = _NoCookies()
-
-
-class _Client(httpx.AsyncClient):
-    """An own client: httpx's, without cookies."""
-
-    @property
-    def cookies(self) -> httpx.Cookies:
-        """No cookies."""
-        return _NO_COOKIES
-
-    @cookies.setter
-    def cookies(self, cookies: object) -> None:
-        """Keep nothing."""
-
-
 for _name in ("httpx", "httpx2"):
     logging.getLogger(_name).addFilter(_HideQueries())
+
+
+@define(eq=False)
+class _Connections:
+    """Own connections to one host: httpx's transport, without what a client lays around it.
+
+    Cookies, redirects, hooks and the search for credentials are of no use here, and cost a tenth
+    of a call. Cookies would do harm: PHP makes the calls of one session wait for each other.
+    """
+
+    size: int
+    _transport: httpx.AsyncHTTPTransport | None = field(default=None, init=False)
+
+    async def send(self, request: httpx.Request) -> httpx.Response:
+        """Send a request and return the answer with its body read."""
+        if self._transport is None:
+            limits = httpx.Limits(
+                max_connections=self.size,
+                max_keepalive_connections=self.size,
+                keepalive_expiry=_KEEPALIVE,
+            )
+            self._transport = httpx.AsyncHTTPTransport(limits=limits, proxy=_proxy(request.url))
+        response = await self._transport.handle_async_request(request)
+        try:
+            await response.aread()
+        except BaseException:
+            await response.aclose()
+            raise
+        return response
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        if self._transport is not None:
+            await self._transport.aclose()
+
+
+def _proxy(url: httpx.URL) -> str | None:
+    """Return the environment's proxy for a URL (HTTPS_PROXY, ALL_PROXY, NO_PROXY), if any."""
+    if proxy_bypass(url.host):
+        return None
+    proxies = getproxies()
+    proxy = proxies.get(url.scheme) or proxies.get("all")
+    return f"http://{proxy}" if proxy and "://" not in proxy else proxy
 
 
 @define(eq=False)
@@ -120,10 +139,8 @@ class Http:
     connections: int
     _authorization: str = field(repr=False)
     _injected: Any = field(default=None, repr=False)
-    _own: httpx.AsyncClient | None = field(default=None, init=False, repr=False)
-    _busy: dict[httpx.AsyncClient, int] = field(
-        factory=dict[httpx.AsyncClient, int], init=False, repr=False
-    )
+    _own: _Connections | None = field(default=None, init=False, repr=False)
+    _busy: dict[object, int] = field(factory=dict[object, int], init=False, repr=False)
 
     @classmethod
     def with_key(cls, username: str, access_key: str, connections: int, injected: Any) -> Http:
@@ -156,7 +173,7 @@ class Http:
 
         self._busy[client] = self._busy.get(client, 0) + 1
         try:
-            built = self._build(client, request, seconds, trace)
+            built = self._build(request, seconds, trace)
             response = await client.send(built)
         except BaseException as error:
             lost_slot = _is_a(error, "PoolTimeout")
@@ -176,70 +193,57 @@ class Http:
         }
         return Answer(response.status_code, response.reason_phrase, headers, response.content)
 
-    def _client(self) -> httpx.AsyncClient:
+    def _client(self) -> httpx.AsyncClient | _Connections:
         if self._injected is not None:
             return cast("httpx.AsyncClient", self._injected)
         if self._own is None:
-            self._own = _Client(
-                limits=httpx.Limits(
-                    max_connections=self.connections,
-                    max_keepalive_connections=self.connections,
-                    keepalive_expiry=_KEEPALIVE,
-                ),
-                follow_redirects=False,
-                auth=httpx.Auth(),  # none: else each call looks for a key in its URL
-            )
+            self._own = _Connections(self.connections)
         return self._own
 
-    def _build(
-        self, client: httpx.AsyncClient, request: Outgoing, seconds: float, trace: object
-    ) -> httpx.Request:
-        headers = {"Authorization": self._authorization}
+    def _build(self, request: Outgoing, seconds: float, trace: object) -> httpx.Request:
         limits = {"connect": seconds, "read": seconds, "write": seconds, "pool": _POOL_WAIT}
         extensions = {"trace": trace, "timeout": limits}
-        if request.files:
-            return client.build_request(
-                request.verb,
-                request.url,
-                data=dict(request.fields),
-                files=[(f.part, (f.name, f.content, f.content_type)) for f in request.files],
-                headers=headers,
-                extensions=extensions,
-            )
+        if self._injected is None:
+            return self._lean(request, extensions)
+        # The client's own headers and hooks count: it builds the request.
+        client = cast("httpx.AsyncClient", self._injected)
+        headers = {"Authorization": self._authorization}
         if request.body is not None:
-            headers["Content-Type"] = "application/x-www-form-urlencoded"
-        if client is not self._own:
-            # The client's own headers and hooks count: it builds the request.
-            return client.build_request(
-                request.verb,
-                request.url,
-                content=request.body,
-                headers=headers,
-                extensions=extensions,
-            )
-        return self._lean(request, extensions)
+            headers["Content-Type"] = _FORM
+        return client.build_request(
+            request.verb,
+            request.url,
+            content=request.body,
+            **_multipart(request),
+            headers=headers,
+            extensions=extensions,
+        )
 
     def _lean(self, request: Outgoing, extensions: dict[str, Any]) -> httpx.Request:
         """Return the request with all its headers given, at a third of the price of `content=`."""
         url = _address(request.url) if request.verb == "POST" else httpx.URL(request.url)
         authorization = (b"Authorization", self._authorization.encode("ascii"))
         headers = [(b"Host", url.netloc), *_HEADERS, authorization]
+        if request.files:
+            return httpx.Request(
+                request.verb, url, headers=headers, **_multipart(request), extensions=extensions
+            )
         body = request.body or b""
         if request.verb == "POST":
-            headers.append((b"Content-Type", b"application/x-www-form-urlencoded"))
+            headers.append((b"Content-Type", _FORM.encode("ascii")))
             headers.append((b"Content-Length", b"%d" % len(body)))
         stream = httpx.ByteStream(body)
         return httpx.Request(
             request.verb, url, headers=headers, stream=stream, extensions=extensions
         )
 
-    def _recycle(self, client: httpx.AsyncClient) -> None:
+    def _recycle(self, client: object) -> None:
         # The pool has lost a slot for good; calls under way end on the old client, new ones go to
         # a new one.
         if client is self._own:
             self._own = None
 
-    async def _done_with(self, client: httpx.AsyncClient) -> None:
+    async def _done_with(self, client: httpx.AsyncClient | _Connections) -> None:
         self._busy[client] -= 1
         if self._busy[client] == 0 and client is not self._injected:
             del self._busy[client]
@@ -251,6 +255,13 @@ class Http:
         own, self._own = self._own, None
         if own is not None:
             await own.aclose()
+
+
+def _multipart(request: Outgoing) -> dict[str, Any]:
+    if not request.files:
+        return {}
+    files = [(f.part, (f.name, f.content, f.content_type)) for f in request.files]
+    return {"data": dict(request.fields), "files": files}
 
 
 def _is_a(error: BaseException, *names: str) -> bool:
