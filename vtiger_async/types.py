@@ -20,6 +20,7 @@ __all__ = [
     "SyncScope",
     "is_list",
     "is_map",
+    "whole_number",
 ]
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
@@ -36,6 +37,13 @@ SyncScope: TypeAlias = Literal["user", "userandgroup", "application"]
 def is_map(value: object) -> TypeGuard[dict[str, Any]]:
     """Tell whether a decoded JSON value is an object."""
     return isinstance(value, dict)
+
+
+def whole_number(value: object) -> int | None:
+    """Return the whole number from 0 that a JSON value holds, as a number or as text, or None."""
+    text = str(value)
+    # isdecimal() takes digits of every script; 18 of ours always make a number.
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= 18 else None
 
 
 def is_list(value: object) -> TypeGuard[list[Any]]:

@@ -172,6 +172,7 @@ def test_the_package_runs_as_a_module(
 ) -> None:
     """`python -m vtiger_async` is the command line."""
     monkeypatch.setattr(sys, "argv", ["vtiger_async", "--version"])
+    monkeypatch.delitem(sys.modules, "vtiger_async.__main__")
     with pytest.raises(SystemExit) as ended:
         runpy.run_module("vtiger_async", run_name="__main__")
     assert not ended.value.code

@@ -90,7 +90,9 @@ async def nothing(stream: anyio.abc.SocketStream) -> None:
 
 
 @pytest.mark.parametrize(
-    "behave", [close, reset, half_of_the_headers, half_of_the_body, nothing], ids=lambda f: f.__name__
+    "behave",
+    [close, reset, half_of_the_headers, half_of_the_body, nothing],
+    ids=lambda behave: behave.__name__,
 )
 async def test_a_write_that_was_read_is_unknown_and_sent_once(behave: Behaviour) -> None:
     """Whatever happens after the server has read a create: outcome unknown, one request."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -71,7 +73,7 @@ def test_back_off_is_full_jitter_under_a_doubling_cap(failures: int, chance: flo
         {"budget": -0.1},
     ],
 )
-def test_numbers_that_make_no_policy_are_refused(arguments: dict[str, object]) -> None:
+def test_numbers_that_make_no_policy_are_refused(arguments: dict[str, Any]) -> None:
     """A policy without attempts, or with negative times, is a configuration error."""
     with pytest.raises(errors.ConfigurationError, match="retry: "):
         RetryPolicy(**arguments)

@@ -16,7 +16,7 @@ from vtiger_async.models.metadata import (
     PicklistDependency,
     RelatedTypes,
 )
-from vtiger_async.types import RecordId, ServiceName
+from vtiger_async.types import RecordId, ServiceName, whole_number
 from vtiger_async.wire.encode import checked_module
 
 __all__ = ["MetadataOperations"]
@@ -100,7 +100,8 @@ class MetadataOperations(Operations):
         element = {"fieldname": field, "values": _value_list(values, "values", "add_picklist")}
         result = await self._edit("add_picklist", module, field, element)
         ids = cast("dict[str, Any]", result).values() if isinstance(result, dict) else ()
-        return tuple(int(str(number)) for number in ids if str(number).isdecimal())
+        numbers = (whole_number(number) for number in ids)
+        return tuple(number for number in numbers if number is not None)
 
     async def edit_picklist(self, module: str, field: str, current: str, new: str) -> None:
         """Rename a value of a picklist. Administrators only; not for global picklists.

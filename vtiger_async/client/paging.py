@@ -16,7 +16,7 @@ from attrs import define, evolve, field
 from vtiger_async.client.position import Position
 from vtiger_async.errors import AccessDeniedError, InvalidArgumentError
 from vtiger_async.models.records import Record
-from vtiger_async.types import ID_FORM
+from vtiger_async.types import ID_FORM, whole_number
 from vtiger_async.vtql import Condition, F, Select
 
 __all__ = ["PAGE", "URL_BYTES", "FetchPage", "Reader", "count_of"]
@@ -235,8 +235,7 @@ def _by_number(page: list[Record]) -> dict[int, Record]:
 async def count_of(fetch: FetchPage, statement: Select) -> int | None:
     """Return how many records match; None where the server's count(*) gives an empty list."""
     rows = await fetch(statement.counting())
-    value = str(rows[0].get("count", rows[0].get("count(*)", ""))) if rows else ""
-    return int(value) if value.isdigit() else None
+    return whole_number(rows[0].get("count", rows[0].get("count(*)"))) if rows else None
 
 
 def _widest(statement: Select) -> Select:

@@ -20,7 +20,7 @@ from vtiger_async.client.query import Query
 from vtiger_async.clock import Clock
 from vtiger_async.errors import InvalidArgumentError, InvalidResponseError
 from vtiger_async.models.records import Record
-from vtiger_async.types import RecordId, SyncScope, is_list, is_map
+from vtiger_async.types import RecordId, SyncScope, is_list, is_map, whole_number
 from vtiger_async.vtql import Condition, F, Select, select
 
 __all__ = ["Change", "Sync"]
@@ -98,8 +98,8 @@ class Sync(AsyncIterator[Change]):
         self._clock = clock
         self._cursor = start_of(since)
         # What is asked for next: strictly later than this.
-        self._since = self._cursor.time - 1
-        self._high = self._cursor.time
+        self._since: int = self._cursor.time - 1
+        self._high: int = self._cursor.time
         self._last = -1
         self._ended = False
         self._every: float | None = None
@@ -155,7 +155,8 @@ class Sync(AsyncIterator[Change]):
         stuck = more and (last <= since or last == since + 1 == self._last)
         if stuck:
             # The page cannot get past this second: read the second itself, and go on behind it.
-            last = max([since + 1, *(modified_at(record) or 0 for record in updated)])
+            times = [modified_at(record) or 0 for record in updated]
+            last = max(since + 1, *times)
             updated = [*updated, *await self._second(last)]
         trail = Trail(self._cursor)
         changes = self._fresh(trail, updated, deleted, since, last)
@@ -245,8 +246,8 @@ def _items(value: Any) -> list[Any]:
 
 def _seconds(value: Any, since: int) -> int:
     """Return the page's last time; what it was asked with, where the server sends nonsense."""
-    text = str(value).strip()
-    return int(text) if text.isdigit() else since
+    number = whole_number(value)
+    return since if number is None else number
 
 
 def page_of(result: Any) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any, Self
 from attrs import field, frozen
 
 from vtiger_async.errors import InvalidIdError, InvalidResponseError
-from vtiger_async.types import RecordId, is_list, is_map
+from vtiger_async.types import RecordId, is_list, is_map, whole_number
 
 __all__ = ["File", "LookupHit", "Record", "User"]
 
@@ -184,11 +184,11 @@ class File:
         except ValueError:  # not base64 (binascii.Error), or not even ASCII
             raise InvalidResponseError("the file's content is not base64") from None
         # "filezie" is the manual's spelling.
-        size = str(sent.get("filesize", sent.get("filezie")))
+        size = sent.get("filesize", sent.get("filezie"))
         return cls(
             id=str(sent.get("fileid", "")),
             name=str(sent.get("filename", "")),
             content_type=str(sent.get("filetype") or "application/octet-stream"),
             content=content,
-            size=int(size) if size.isdecimal() and len(size) < 20 else None,
+            size=whole_number(size),
         )

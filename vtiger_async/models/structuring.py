@@ -21,7 +21,7 @@ from vtiger_async.models.metadata import (
     RelatedTypes,
     Relation,
 )
-from vtiger_async.types import RecordId, ServiceName, is_list, is_map
+from vtiger_async.types import RecordId, ServiceName, is_list, is_map, whole_number
 
 __all__ = [
     "account_nodes",
@@ -64,7 +64,7 @@ def _whole(value: Any, _: object) -> int:
 
 
 def _number_or_none(value: Any, _: object) -> int | None:
-    return int(str(value)) if str(value).isdecimal() else None
+    return whole_number(value)
 
 
 def _text_or_none(value: Any, _: object) -> str | None:

@@ -106,9 +106,9 @@ def _number(value: str | None) -> float | None:
     text = (value or "").strip()
     # Digits only: float() would also take "nan", "inf" and "1_000".
     whole, _, fraction = text.partition(".")
-    if not whole.isascii() or not whole.isdigit() or len(text) > 20:
+    if not text.isascii() or not whole.isdecimal() or len(text) > 20:
         return None
-    return float(text) if not fraction or fraction.isdigit() else None
+    return float(text) if not fraction or fraction.isdecimal() else None
 
 
 def _http_date(value: str | None) -> float | None:

@@ -74,7 +74,7 @@ class Field:
         return Condition(self.name, ">=", _text(other, self.name))
 
     # Not hashable: a dict would compare keys with ==, which builds a condition.
-    __hash__ = None  # type: ignore[assignment]
+    __hash__ = None  # type: ignore[assignment]  # object has one
 
     def __and__(self, _: object) -> NoReturn:
         raise TypeError(
