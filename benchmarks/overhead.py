@@ -206,7 +206,9 @@ def main() -> None:
     """Measure, print the table, and fail where the client costs too much."""
     parser = argparse.ArgumentParser(description="CPU per call beside bare httpx and json.")
     parser.add_argument("--rounds", type=positive, default=15, help="pairs of measurements (15)")
-    parser.add_argument("--calls", type=positive, default=128, help="calls in a row, made twice a round (128)")
+    parser.add_argument(
+        "--calls", type=positive, default=128, help="calls in a row, made twice a round (128)"
+    )
     parser.add_argument("--markdown", action="store_true", help="print the table as Markdown")
     options = parser.parse_args()
     rows: list[Row] = []

@@ -9,7 +9,7 @@ async with VtigerClient(url, username, access_key, edition="one-professional", u
 ```
 """
 
-from vtiger_async.client.client import VtigerClient
+from vtiger_async.client import VtigerClient
 from vtiger_async.client.core import Quota
 from vtiger_async.client.query import Query
 from vtiger_async.client.related import RelatedRecords
@@ -53,7 +53,7 @@ from vtiger_async.models.metadata import (
     Relation,
 )
 from vtiger_async.models.records import File, LookupHit, Record, User
-from vtiger_async.quota.ledger import WindowUse
+from vtiger_async.quota import WindowUse
 from vtiger_async.retry import RetryPolicy
 from vtiger_async.types import RecordId, ServiceName
 from vtiger_async.vtql import F, Select, parse, select

@@ -14,8 +14,8 @@ from trio.testing import MockClock
 from vtiger_async.clock import SystemClock
 from vtiger_async.editions import Limits
 from vtiger_async.errors import QuotaExhaustedError
+from vtiger_async.quota import Ledger
 from vtiger_async.quota.headers import NOTHING, Observation
-from vtiger_async.quota.ledger import Ledger
 from vtiger_async.transport.admission import Admission, Ticket
 
 pytestmark = [pytest.mark.anyio, pytest.mark.virtual_time]

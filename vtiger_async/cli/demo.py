@@ -21,7 +21,7 @@ from vtiger_async.cli.exits import ExitCode, exits, fail, note
 from vtiger_async.cli.organisations import FIELDS, Organisations, read_organisations
 from vtiger_async.cli.output import Format, Output
 from vtiger_async.cli.session import OutputOption
-from vtiger_async.client.client import VtigerClient
+from vtiger_async.client import VtigerClient
 from vtiger_async.clock import ScaledClock
 from vtiger_async.editions import Limits, edition_named, limits_of
 from vtiger_async.errors import DuplicateRecordError, VtigerError

@@ -24,7 +24,7 @@ from vtiger_async.errors import (
 )
 from vtiger_async.models.metadata import Field
 from vtiger_async.models.records import Record
-from vtiger_async.quota.ledger import WindowUse
+from vtiger_async.quota import WindowUse
 from vtiger_async.vtql import parse
 
 __all__ = ["app"]

@@ -17,7 +17,7 @@ from attrs import frozen
 
 from vtiger_async.cli.exits import exits, note
 from vtiger_async.cli.output import Format, Output
-from vtiger_async.client.client import VtigerClient
+from vtiger_async.client import VtigerClient
 from vtiger_async.client.core import Quota
 from vtiger_async.errors import ConfigurationError
 

@@ -1,1 +1,284 @@
-"""The client: one typed method per operation, and the iterators of queries and changes."""
+"""VtigerClient: the front door."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from types import TracebackType
+from typing import Any, Self, cast
+
+from attrs import evolve
+
+from vtiger_async.client.core import Core, Quota, read_as
+from vtiger_async.client.query import Query
+from vtiger_async.client.records import RecordOperations
+from vtiger_async.client.related import RelatedOperations
+from vtiger_async.client.sync import Sync, page_of
+from vtiger_async.clock import Clock, SystemClock
+from vtiger_async.config import base_url, settings_from
+from vtiger_async.editions import Limits, limits_of
+from vtiger_async.errors import ConfigurationError, InvalidArgumentError
+from vtiger_async.quota import Ledger
+from vtiger_async.retry import RetryPolicy
+from vtiger_async.transport.admission import Admission
+from vtiger_async.transport.http import Http
+from vtiger_async.transport.pipeline import CallOptions, Pipeline
+from vtiger_async.types import SyncScope
+from vtiger_async.vtql import Select, parse
+from vtiger_async.wire.encode import Pairs, checked_module, json_text
+
+__all__ = ["VtigerClient"]
+
+_OPERATION = re.compile(r"[A-Za-z][A-Za-z0-9_]*|/restapi/[A-Za-z0-9_\-./%~]+", re.ASCII)
+
+
+class VtigerClient(RecordOperations, RelatedOperations):
+    """A client of one Vtiger instance, as one user.
+
+    Use it as `async with VtigerClient(...) as crm:`, or call `aclose()` at the end. It belongs to
+    the event loop on which it is first used, and may be used by any number of tasks there.
+
+    Args:
+        url: The instance as people have it: a host, its URL, or the full endpoint. Plain http is
+            for loopback only.
+        username: The user's login, mostly an e-mail address.
+        access_key: The key under My Preferences; not the password.
+        edition: The instance's edition (`"one-professional"`), from which the limits follow;
+            without it they are learned from the response headers.
+        users: Paid users of the instance: the day's quota grows with them.
+        boosters: Calls a day from booster packs.
+        limits: Limits that override the edition's.
+        max_in_flight: The most calls that are under way at once.
+        timeout: Seconds to wait for each step of a request.
+        max_wait: Seconds that a call may wait in all, for quota, a slot, and between attempts;
+            a call that would have to wait longer is refused at once. `math.inf` waits for ever.
+        retry: The policy for failures.
+        http_client: An `httpx.AsyncClient`, or a client of the same shape, to send with; it stays
+            yours to close. Its pool must hold `max_in_flight` connections.
+        metadata_ttl: Seconds that descriptions are kept.
+        clock: The time; real time, if not given.
+
+    Raises:
+        ConfigurationError: An argument makes no sense, or the edition has no API.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        username: str,
+        access_key: str,
+        *,
+        edition: str | None = None,
+        users: int | None = None,
+        boosters: int = 0,
+        limits: Limits | None = None,
+        max_in_flight: int = 8,
+        timeout: float = 30.0,
+        max_wait: float = 60.0,
+        retry: RetryPolicy = RetryPolicy(),
+        http_client: Any = None,
+        metadata_ttl: float = 3600,
+        clock: Clock | None = None,
+    ) -> None:
+        base = base_url(url)
+        if not username.strip() or ":" in username:
+            raise ConfigurationError("username must not be empty, and cannot hold a colon")
+        if not access_key.strip():
+            raise ConfigurationError("access_key must not be empty: it is under My Preferences")
+        if type(max_in_flight) is not int or max_in_flight < 1:
+            raise ConfigurationError(
+                f"max_in_flight is a whole number from 1, not {max_in_flight!r}"
+            )
+        if not metadata_ttl >= 0:
+            raise ConfigurationError(f"metadata_ttl is a number from 0, not {metadata_ttl!r}")
+        granted = limits_of(edition, users=users, boosters=boosters, limits=limits)
+        self._options = _checked(CallOptions(timeout, max_wait, retry))
+        admission = Admission(Ledger(granted), clock or SystemClock(), max_in_flight)
+        http = Http.with_key(username, access_key, max_in_flight, http_client)
+        self._core = Core(base, Pipeline(http, admission), metadata_ttl)
+        self._username = username
+        self._is_view = False
+
+    @classmethod
+    def from_env(cls, **options: Any) -> Self:
+        """Return a client set up from the environment.
+
+        Reads `VTIGER_URL`, `VTIGER_USERNAME`, `VTIGER_ACCESS_KEY`, and where set `VTIGER_EDITION`
+        and `VTIGER_USERS`.
+
+        Args:
+            options: Arguments of the constructor; they override the environment.
+
+        Raises:
+            ConfigurationError: A variable is missing.
+        """
+        return cls(**cast("dict[str, Any]", {**settings_from(given=options), **options}))
+
+    def with_options(
+        self,
+        *,
+        timeout: float | None = None,
+        max_wait: float | None = None,
+        retry: RetryPolicy | None = None,
+    ) -> Self:
+        """Return a view of this client with other options; it shares everything else.
+
+        Connections, quota, slots and kept descriptions are the same; closing the view does
+        nothing.
+
+        Args:
+            timeout: Seconds to wait for each step of a request.
+            max_wait: Seconds that a call may wait in all.
+            retry: The policy for failures.
+        """
+        options = self._options
+        changed = evolve(
+            options,
+            timeout=options.timeout if timeout is None else timeout,
+            max_wait=options.max_wait if max_wait is None else max_wait,
+            retry=options.retry if retry is None else retry,
+        )
+        view = object.__new__(type(self))
+        view.__dict__.update(self.__dict__)
+        view._options = _checked(changed)
+        view._is_view = True
+        return view
+
+    def __repr__(self) -> str:
+        return f"<VtigerClient {self._username} at {self._core.base}>"
+
+    async def __aenter__(self) -> Self:
+        """Return the client."""
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close the client."""
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the connections; on a view it does nothing."""
+        if not self._is_view:
+            await self._core.aclose()
+
+    @property
+    def url(self) -> str:
+        """The instance's base URL."""
+        return self._core.base
+
+    @property
+    def quota(self) -> Quota:
+        """The quota as this client knows it now; it costs no call."""
+        return self._core.quota()
+
+    def query(self, query: str | Select, *, resume: str | None = None) -> Query:
+        """Return the records of a statement, to iterate over; no call is spent yet.
+
+        Source: manual, "Query".
+
+        Args:
+            query: VTQL with its trailing `;`, or a Select.
+            resume: The `resume_token` of an earlier query of the same statement.
+
+        Raises:
+            QuerySyntaxError: The text is not VTQL; it says where.
+            InvalidArgumentError: The statement cannot be sent, or the token is another's.
+        """
+        statement = parse(query) if isinstance(query, str) else query
+        checked_module(statement.module)
+        return Query(statement, self._rows, self._core.pipeline.admission.clock, resume)
+
+    def sync(
+        self,
+        module: str,
+        since: str | datetime | float | None = None,
+        scope: SyncScope = "application",
+    ) -> Sync:
+        """Return the changes of a module since a moment, to iterate over; no call is spent yet.
+
+        Users, Currency, Groups and other modules without entities cannot be synced.
+
+        Source: manual, "Sync".
+
+        Args:
+            module: The module.
+            since: None for everything; a datetime or Unix seconds for changes at that second or
+                later; the `cursor` of a change to go on after it.
+            scope: `"application"` for all records, which needs an administrator; `"user"` and
+                `"userandgroup"` for the caller's own, where a record that is reassigned away
+                vanishes silently (measured on Vtiger 8.4).
+
+        Raises:
+            InvalidArgumentError: An argument cannot be used.
+        """
+        checked_module(module)
+        return Sync(self, self._core.pipeline.admission.clock, module, since, scope)
+
+    async def sync_page(self, module: str, since: int, scope: SyncScope) -> dict[str, Any]:
+        """Make one bare sync call and return its result; `sync` is built on it.
+
+        Source: manual, "Sync".
+
+        Args:
+            module: The module.
+            since: Unix seconds; changes strictly later are sent. 0 is dropped by the server as
+                empty (measured on Vtiger 8.4), so the least is 1.
+            scope: Whose records.
+        """
+        values = {
+            "modifiedTime": str(max(1, since)),
+            "elementType": checked_module(module),
+            "syncType": scope,
+        }
+        return read_as("sync", page_of, await self._run("sync", values, module=module))
+
+    async def call(
+        self, method: str, operation: str, params: Mapping[str, Any] | None = None
+    ) -> Any:
+        """Make any call through the same pipeline, and return its result as decoded JSON.
+
+        For what has no method here: operations of extensions, and endpoints of API Designer. A POST
+        of an operation that is not in the manuals is never sent twice.
+
+        Args:
+            method: `"GET"` or `"POST"`.
+            operation: The operation's name; or a path below the instance, as
+                `"/restapi/vtap/api/orders"`, whose answer need not have Vtiger's envelope.
+            params: Text is sent as it is, anything else as JSON; None is left out.
+
+        Raises:
+            InvalidArgumentError: Another method, or a name that cannot be one.
+        """
+        verb = method.upper()
+        if verb not in ("GET", "POST"):
+            raise InvalidArgumentError(f"Vtiger knows GET and POST, not {method!r}")
+        if _OPERATION.fullmatch(operation) is None or ".." in operation:
+            raise InvalidArgumentError(
+                f"{operation!r} is neither an operation's name nor a path below /restapi/"
+            )
+        pairs: Pairs = [
+            (name, value if isinstance(value, str) else json_text(value))
+            for name, value in (params or {}).items()
+            if value is not None
+        ]
+        return await self._raw(verb, operation, pairs)
+
+
+def _checked(options: CallOptions) -> CallOptions:
+    """Return the options if they make sense.
+
+    Raises:
+        ConfigurationError: They do not.
+    """
+    if not options.timeout > 0:
+        raise ConfigurationError(f"timeout is a number of seconds above 0, not {options.timeout!r}")
+    if not options.max_wait >= 0:
+        raise ConfigurationError(
+            f"max_wait is a number of seconds from 0, not {options.max_wait!r}"
+        )
+    return options

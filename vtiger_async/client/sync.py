@@ -100,7 +100,7 @@ class Sync(AsyncIterator[Change]):
         # What is asked for next: strictly later than this.
         self._since: int = self._cursor.time - 1
         self._high: int = self._cursor.time
-        self._last = -1
+        self._last: int = -1
         self._ended = False
         self._every: float | None = None
         self._waiting: list[Change] = []

@@ -69,6 +69,9 @@ class RollingDay:
     """The calls of the last 24 hours in 288 buckets of five minutes: 3 KB instead of megabytes.
 
     A bucket leaves when the youngest call that it can hold leaves, so the count is never too low.
+
+    Attributes:
+        span: The seconds of a day.
     """
 
     span: float = field(default=_DAY, init=False)
@@ -108,7 +111,11 @@ class RollingDay:
 
 @define
 class UtcDay:
-    """The calls since 00:00 UTC."""
+    """The calls since 00:00 UTC.
+
+    Attributes:
+        span: The seconds of a day.
+    """
 
     span: float = field(default=_DAY, init=False)
     _day: int = -1

@@ -15,8 +15,8 @@ from attrs import define, field
 
 from vtiger_async.clock import Clock
 from vtiger_async.errors import QuotaExhaustedError
+from vtiger_async.quota import Ledger
 from vtiger_async.quota.headers import NOTHING, Observation
-from vtiger_async.quota.ledger import Ledger
 
 __all__ = ["Admission", "Ticket"]
 
