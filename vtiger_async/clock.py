@@ -77,13 +77,15 @@ class ScaledClock:
         epoch: The Unix time at which scaled and real time agree; now, if not given.
     """
 
-    __slots__ = ("epoch", "factor")
+    __slots__ = ("_wall", "epoch", "factor")
 
     def __init__(self, factor: float, *, epoch: float | None = None) -> None:
         if not factor > 0:
             msg = f"a clock's factor is above 0, not {factor!r}"
             raise ValueError(msg)
         self.factor = float(factor)
+        # The wall is looked at once: a step of the system's clock would be multiplied.
+        self._wall = time.time() - time.monotonic()
         self.epoch = time.time() if epoch is None else float(epoch)
 
     def __repr__(self) -> str:
@@ -91,7 +93,7 @@ class ScaledClock:
 
     def time(self) -> float:
         """Return the scaled wall time in Unix seconds."""
-        return self.epoch + (time.time() - self.epoch) * self.factor
+        return self.epoch + (self._wall + time.monotonic() - self.epoch) * self.factor
 
     def monotonic(self) -> float:
         """Return the scaled monotonic time."""

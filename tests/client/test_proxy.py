@@ -27,11 +27,11 @@ async def proxy(targets: list[bytes]) -> AsyncGenerator[int]:
             targets.append((await stream.receive()).split(b" ")[1])
             await stream.send(ANSWER)
 
-    async with await anyio.create_tcp_listener(local_host="127.0.0.1") as listener:
-        async with anyio.create_task_group() as group:
-            group.start_soon(listener.serve, answer)
-            yield listener.extra(anyio.abc.SocketAttribute.local_port)
-            group.cancel_scope.cancel()
+    listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
+    async with listener, anyio.create_task_group() as group:
+        group.start_soon(listener.serve, answer)
+        yield listener.extra(anyio.abc.SocketAttribute.local_port)
+        group.cancel_scope.cancel()
 
 
 @pytest.fixture(autouse=True)

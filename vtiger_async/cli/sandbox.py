@@ -70,7 +70,7 @@ def serve(
         from vtiger_async.sandbox.server import serve as serve_sandbox
     except ImportError as error:
         typer.echo(f"{error}: see pip install 'vtiger-async[sandbox]'", err=True)
-        raise typer.Exit(1) from None
+        raise typer.Exit(2) from None
     try:
         served = Sandbox(
             edition,
