@@ -8,6 +8,7 @@ from typing import Any
 import anyio
 import httpx
 import pytest
+import respx
 
 from vtiger_async import (
     AccessDeniedError,
@@ -403,3 +404,16 @@ async def test_a_refused_connection_is_a_connect_error() -> None:
         assert crm.quota.minute.used == 0
     assert caught.value.sent is False
     assert len(caught.value.attempts) == 3
+
+
+@pytest.mark.parametrize("failure", [httpx.ReadTimeout, httpx.ReadError, httpx.RemoteProtocolError])
+async def test_a_mocked_failure_of_reading_counts_as_sent(
+    respx_mock: respx.MockRouter, failure: type[Exception]
+) -> None:
+    """With the own connections mocked, a read that failed proves that the request had left."""
+    route = respx_mock.post("https://crm.example.com/restapi/v1/vtiger/default/create")
+    route.side_effect = failure
+    async with VtigerClient("crm.example.com", "u", "k") as crm:
+        with pytest.raises(OutcomeUnknownError):
+            await crm.create("Accounts", ACME)
+    assert route.call_count == 1

@@ -21,9 +21,9 @@ from vtiger_async.editions import Limits, limits_of
 from vtiger_async.errors import ConfigurationError, InvalidArgumentError
 from vtiger_async.quota import Ledger
 from vtiger_async.retry import RetryPolicy
+from vtiger_async.transport import CallOptions, Pipeline
 from vtiger_async.transport.admission import Admission
 from vtiger_async.transport.http import Http
-from vtiger_async.transport.pipeline import CallOptions, Pipeline
 from vtiger_async.types import SyncScope
 from vtiger_async.vtql import Select, parse
 from vtiger_async.wire.encode import Pairs, checked_module, json_text

@@ -21,8 +21,8 @@ from vtiger_async.errors import (
 from vtiger_async.models.metadata import Module
 from vtiger_async.models.records import Record
 from vtiger_async.quota import WindowUse
+from vtiger_async.transport import Call, CallOptions, Pipeline
 from vtiger_async.transport.http import Outgoing
-from vtiger_async.transport.pipeline import Call, CallOptions, Pipeline
 from vtiger_async.types import is_list, is_map
 from vtiger_async.vtql import Select
 from vtiger_async.wire.encode import FilePart, encode_parameters, form_text

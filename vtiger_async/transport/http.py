@@ -39,6 +39,8 @@ _KEEPALIVE = 4.0
 """Seconds an idle connection is kept: shorter than servers do (5 and more), so that no write rides
 on one that the server has just closed."""
 _SENDING = (".send_request_headers.started", ".send_request_body.started")
+_AFTER_SENDING = ("ReadError", "ReadTimeout", "RemoteProtocolError", "DecodingError")
+"""What cannot happen before a request has left, even where a mocked transport traces nothing."""
 _FORM = "application/x-www-form-urlencoded"
 _HEADERS = (
     (b"Accept", b"application/json, text/json"),
@@ -177,7 +179,8 @@ class Http:
             response = await client.send(built)
         except BaseException as error:
             lost_slot = _is_a(error, "PoolTimeout")
-            ticket.sent = ticket.sent or not (evidence or lost_slot)
+            unproven = not (evidence or lost_slot) or _is_a(error, *_AFTER_SENDING)
+            ticket.sent = ticket.sent or unproven
             if lost_slot:
                 self._recycle(client)
             mapped = _mapped(error, sent=ticket.sent)
