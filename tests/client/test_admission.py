@@ -145,6 +145,26 @@ async def test_a_waiter_behind_the_first_has_a_deadline_too() -> None:
     assert admission.waiting == 0
 
 
+async def test_behind_the_first_the_window_is_named_too() -> None:
+    """Whose time ends while the server's word keeps all waiting is told the window and its end."""
+    admission = door(slots=1)
+
+    async def refused() -> None:
+        with pytest.raises(QuotaExhaustedError) as caught:
+            await admission.enter(admission.now() + 5)
+        assert caught.value.window == "minute"
+        assert caught.value.wait == pytest.approx(25.5)
+
+    async with anyio.create_task_group() as group:
+        for _ in range(2):
+            group.start_soon(one_call, admission, 3.0)
+            await anyio.sleep(0.5)
+        group.start_soon(refused)
+        await anyio.sleep(0.5)
+        assert admission.waiting == 2
+        admission.refuse(Observation(minute_remaining=0, reset_in=30.0), 0.0)
+
+
 async def test_a_refused_call_goes_to_the_head_of_the_queue() -> None:
     """After a 429 the call that was refused is the first to go again."""
     admission = door(slots=1)

@@ -212,9 +212,48 @@ class TestEventLoops:
             second(use_again) if second is trio.run else second(use_again())
             assert calls(sandbox) == 1
 
+    def test_it_cannot_be_closed_on_a_second_loop(self) -> None:
+        """Closing there says the same, and does not hide it behind an error of its own."""
+        with Sandbox(limits=False) as sandbox:
+            crm = sandbox.client()
+
+            async def use() -> None:
+                await crm.me()
+
+            async def use_again() -> None:
+                with pytest.raises(ConfigurationError, match="one client per event loop"):
+                    async with crm:
+                        await crm.me()
+
+            asyncio.run(use())
+            asyncio.run(use_again())
+
 
 class TestTheEnd:
     """Closing."""
+
+    async def test_calls_that_wait_do_not_outlive_the_client(self) -> None:
+        """A call under way is answered; one that waits for its slot is refused, not sent."""
+        with Sandbox(limits=False) as sandbox:
+            sandbox.faults.add("latency", seconds=0.3)
+            crm = sandbox.client(max_in_flight=1)
+            outcomes: list[str] = []
+
+            async def call() -> None:
+                try:
+                    outcomes.append((await crm.me()).user_name)
+                except ConfigurationError as error:
+                    outcomes.append(str(error))
+
+            async with anyio.create_task_group() as group:
+                group.start_soon(call)
+                await anyio.sleep(0.05)
+                group.start_soon(call)
+                await anyio.sleep(0.05)
+                await crm.aclose()
+            assert outcomes[0] == "admin"
+            assert "this client was closed before the call could be sent" in outcomes[1]
+            assert calls(sandbox) == 1
 
     async def test_a_closed_client_is_refused(self) -> None:
         """Every call says that the client is closed; closing twice does nothing."""

@@ -157,6 +157,25 @@ async def test_retrieve_related_of_few(sandbox: Sandbox, crm: VtigerClient) -> N
     assert calls(sandbox) == 2
 
 
+@exercises("retrieve_related", "query_related")
+async def test_related_records_with_line_items_all_come(
+    sandbox: Sandbox, crm: VtigerClient
+) -> None:
+    """A page that line items have filled holds fewer than 100 invoices, and is not the last."""
+    account = plant(sandbox, "Accounts", accountname="Buyer")
+    product = plant(sandbox, "Products", productname="Bolt")
+    lines = [{"productid": product, "quantity": "1", "listprice": "1"} for _ in range(3)]
+    invoices = [
+        plant(
+            sandbox, "Invoice", subject=str(i), account_id=account, invoicestatus="Created",
+            bill_street="1", ship_street="1", productid=product, LineItems=lines,
+        )
+        for i in range(60)
+    ]  # fmt: skip
+    found = await crm.retrieve_related(account, "Invoice", "Invoice").all()
+    assert sorted(record.id for record in found) == invoices
+
+
 @exercises("query_related")
 async def test_query_related(sandbox: Sandbox, crm: VtigerClient) -> None:
     """What matches among the related records comes, in the order of the ids, and nothing else."""

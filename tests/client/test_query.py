@@ -7,12 +7,15 @@ import random
 from collections.abc import Callable
 from typing import Any
 
+import anyio
+import anyio.lowlevel
 import pytest
 
 from vtiger_async import (
     AccessDeniedError,
     F,
     InvalidArgumentError,
+    Query,
     QuerySyntaxError,
     Record,
     Select,
@@ -35,11 +38,11 @@ class Crm:
         self.admin = self.engine.users["admin"]
         self.ids = [self.create(f"Name {number % 7}", number) for number in range(contacts)]
 
-    def create(self, lastname: str, number: int = 0) -> str:
+    def create(self, lastname: str, number: int = 0, owner: str = "19x1") -> str:
         element = {
             "lastname": lastname,
             "firstname": f"{number:05}",
-            "assigned_user_id": "19x1",
+            "assigned_user_id": owner,
             "email": f"c{number}@example.com",
         }
         made: Any = self.engine.execute(
@@ -76,20 +79,73 @@ async def read_while(
 
 
 async def test_all_pages_are_read_by_keyset() -> None:
-    """250 records are given in the order of their ids, for four calls: three pages and the end."""
+    """250 records are given in the order of their ids, for five calls: the end takes two."""
     world = Crm(250)
     async with world.client() as crm:
         found = [record.id async for record in crm.query(select("Contacts", "lastname"))]
     assert found == world.ids
-    assert world.calls == 4
+    assert world.calls == 5
 
 
-async def test_an_empty_result_costs_one_call() -> None:
-    """Nothing found is known after one call."""
+async def test_an_empty_result_costs_two_calls() -> None:
+    """An empty page is proven to be the end by one count(*)."""
     world = Crm(3)
     async with world.client() as crm:
         assert await crm.query(select("Contacts").where(F.lastname == "Nobody")).all() == []
-    assert world.calls == 1
+    assert world.calls == 2
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        select("Contacts"),
+        select("Contacts").order_by("id", descending=True),
+        select("Contacts").order_by("lastname"),
+        select("Contacts").order_by("lastname", descending=True),
+        select("Contacts").order_by("lastname", "firstname", descending=True),
+    ],
+    ids=str,
+)
+async def test_pages_that_a_user_may_not_see_do_not_end_the_reading(statement: Select) -> None:
+    """Whole pages are filtered away for a restricted user, and what stands behind them is read."""
+    world = Crm(250)
+    mine = [world.create("Mine", number, "19x5") for number in range(30)]
+    for number in range(320):
+        world.create("Theirs", number)
+    mine += [world.create("Mine", number, "19x5") for number in range(120)]
+    world.create("Theirs", 1)
+    async with world.sandbox.client("sales") as crm:
+        found = [str(record.id) async for record in crm.query(statement)]
+        first = await crm.query(statement).first()
+    assert sorted(found) == sorted(mine)
+    assert first is not None
+    assert first.id in mine
+
+
+async def test_a_count_of_hidden_rows_too_does_not_read_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where count(*) goes on counting what is hidden, the reading ends all the same."""
+    world = Crm(130)
+    monkeypatch.setattr(world.engine, "execute", _hidden_beyond(world, 50))
+    async with world.client() as crm:
+        for statement in (select("Contacts"), select("Contacts").order_by("lastname")):
+            found = [str(record.id) async for record in crm.query(statement)]
+            assert sorted(found) == world.ids[:50]
+
+
+def _hidden_beyond(world: Crm, seen: int) -> Callable[..., Any]:
+    """Return a sandbox's `execute` that hides all contacts but the first, and counts them all."""
+    execute: Callable[..., Any] = world.engine.execute
+    visible = set(world.ids[:seen])
+
+    def filtered(operation: str, params: Any, *rest: Any) -> Any:
+        result = execute(operation, params, *rest)
+        if operation == "query" and "count(*)" not in params["query"]:
+            return [row for row in result if row["id"] in visible]
+        return result
+
+    return filtered
 
 
 async def test_text_is_a_query_too() -> None:
@@ -150,11 +206,11 @@ async def test_another_order_is_honoured_across_pages(*, descending: bool) -> No
 
 
 async def test_one_ordered_page_needs_no_second_look() -> None:
-    """An ordered result of one page costs two calls: the page, and the end."""
+    """An ordered result of one page costs three calls: the page, and two for the end."""
     world = Crm(50)
     async with world.client() as crm:
         assert len(await crm.query(select("Contacts").order_by("lastname")).all()) == 50
-    assert world.calls == 2
+    assert world.calls == 3
 
 
 async def test_the_top_of_an_order_costs_one_call() -> None:
@@ -241,7 +297,8 @@ async def test_the_first_record_costs_one_call() -> None:
         assert first is not None
         assert first.id == world.ids[0]
         assert await crm.query(select("Contacts").where(F.lastname == "Nobody")).first() is None
-    assert world.calls == 2
+        assert await crm.query(select("Contacts").limit(0)).first() is None
+    assert world.calls == 3
 
 
 async def test_count_costs_one_call_and_heeds_limit_and_offset() -> None:
@@ -380,6 +437,56 @@ async def test_prefetch_raises_errors_as_they_are() -> None:
         with pytest.raises(InvalidArgumentError, match="from 1"):
             async with crm.query(select("Contacts")).prefetch(0):
                 pass
+
+
+@pytest.mark.parametrize("statement", [select("Contacts"), select("Contacts").order_by("lastname")])
+async def test_what_was_read_ahead_is_not_lost(statement: Select) -> None:
+    """After leaving prefetch early, the query and its token go on behind the last record given."""
+    world = Crm(450)
+    async with world.client() as crm:
+        query = crm.query(statement)
+        found: list[Record] = []
+        async with query.prefetch(2) as records:
+            async for record in records:
+                found.append(record)
+                if len(found) == 110:
+                    await anyio.sleep(10)  # until all that may be is read ahead
+                    break
+        token = query.resume_token
+        async with query.prefetch(1) as records:
+            rest = [record async for record in records]
+        resumed = await crm.query(statement, resume=token).all()
+    assert {r.id for r in (*found, *rest)} == {r.id for r in (*found, *resumed)} == set(world.ids)
+    assert len(found) + len(rest) == len(found) + len(resumed) == 450
+
+
+async def test_between_two_pages_of_prefetch_the_token_is_right() -> None:
+    """A token taken after a page's last record leaves out what is only read ahead."""
+    world = Crm(350)
+    async with world.client() as crm:
+        query = crm.query(select("Contacts"))
+        async with query.prefetch(2) as records:
+            found = [await anext(records) for _ in range(100)]
+            await anyio.sleep(10)
+            rest = await crm.query(select("Contacts"), resume=query.resume_token).all()
+    assert [record.id for record in (*found, *rest)] == world.ids
+
+
+async def test_tasks_can_share_one_query() -> None:
+    """Tasks that take from one query get each record once between them."""
+    world = Crm(250)
+    found: list[str] = []
+
+    async def take(query: Query) -> None:
+        async for record in query:
+            found.append(record.id)
+            await anyio.lowlevel.checkpoint()
+
+    async with world.client() as crm, anyio.create_task_group() as group:
+        query = crm.query(select("Contacts"))
+        for _ in range(3):
+            group.start_soon(take, query)
+    assert sorted(found) == world.ids
 
 
 async def test_an_error_in_the_middle_can_be_resumed_from() -> None:

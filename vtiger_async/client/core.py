@@ -79,13 +79,16 @@ class Core:
 
     def check_usable(self) -> None:
         """Refuse a closed client, and one that lives on another event loop."""
+        if self._closed:
+            raise ConfigurationError("this client is closed: make another one")
+        self._check_loop()
+
+    def _check_loop(self) -> None:
         try:
             loop = _LOOP.get()
         except LookupError:
             loop = object()
             _LOOP.set(loop)
-        if self._closed:
-            raise ConfigurationError("this client is closed: make another one")
         if self._loop is None:
             self._loop = loop
         elif self._loop is not loop:
@@ -138,8 +141,13 @@ class Core:
         return Quota(minute, hour, day, ledger.in_flight, admission.waiting, at)
 
     async def aclose(self) -> None:
-        """Close the connections; the client cannot be used afterwards."""
+        """Close the connections; the client cannot be used afterwards.
+
+        Raises:
+            ConfigurationError: They live on another event loop.
+        """
         if not self._closed:
+            self._check_loop()
             self._closed = True
             await self.pipeline.http.aclose()
 

@@ -21,8 +21,8 @@ from vtiger_async.models.records import Record
 
 __all__ = ["Cursor", "Trail", "mark_of_delete", "mark_of_record", "modified_at", "start_of"]
 
-_MARK = 5
-"""Bytes of a mark: one chance in a trillion that two changes look the same."""
+_WHICH, _MARK = 3, 8
+"""Bytes of a mark: three for the record, five for its content, a chance in a trillion."""
 _VERSION = "1"
 
 
@@ -33,7 +33,8 @@ class Cursor:
     Attributes:
         time: Everything changed before this moment (Unix seconds) was given; what was changed at it
             or later was given where it is marked.
-        marks: Marks of changes given at `time` or later, with the time of each.
+        marks: Marks of changes given at `time` or later, with the time of each; of a record only
+            the last, since it may change back within a second.
     """
 
     time: int
@@ -99,8 +100,10 @@ class Trail:
         """Return the cursor after so many of the page's changes."""
         if count == 0:
             return self.start
-        marks = {**self.start.marks, **{mark: time for mark, time, _ in self.steps[:count]}}
-        return Cursor(self.start.time, marks).advanced(self.steps[count - 1][2])
+        fresh = {mark: time for mark, time, _ in self.steps[:count]}
+        changed = {mark[:_WHICH] for mark in fresh}
+        old = {m: at for m, at in self.start.marks.items() if m[:_WHICH] not in changed}
+        return Cursor(self.start.time, {**old, **fresh}).advanced(self.steps[count - 1][2])
 
 
 def start_of(since: object) -> Cursor:
@@ -135,12 +138,18 @@ def start_of(since: object) -> Cursor:
 def mark_of_record(record: Record) -> bytes:
     """Return a mark of a record in its present state: its id, modified time and content."""
     content = json.dumps(record.fields, sort_keys=True, separators=(",", ":"), default=str)
-    return hashlib.blake2b(content.encode(), digest_size=_MARK).digest()
+    return _mark(record.id, content)
 
 
 def mark_of_delete(record_id: str) -> bytes:
     """Return a mark of a deletion."""
-    return hashlib.blake2b(f"-{record_id}".encode(), digest_size=_MARK).digest()
+    return _mark(record_id, "")
+
+
+def _mark(record_id: str, content: str) -> bytes:
+    which = hashlib.blake2b(record_id.encode(), digest_size=_WHICH)
+    what = hashlib.blake2b(f"{record_id} {content}".encode(), digest_size=_MARK - _WHICH)
+    return which.digest() + what.digest()
 
 
 def modified_at(record: Record) -> int | None:

@@ -31,6 +31,7 @@ class Position:
         shifted: Whether rows were seen to move between two pages.
         started: When the reading began, in Unix seconds.
         given: Records given so far.
+        skipped: Rows behind `after` that a page was empty of, since this user may not see them.
         seen: The numbers of the records given, where repeats can come.
     """
 
@@ -43,13 +44,15 @@ class Position:
     shifted: bool = False
     started: float = 0.0
     given: int = 0
+    skipped: int = 0
     seen: set[int] = field(factory=set[int], repr=False)
 
     def token(self, statement: Select) -> str:
         """Return the position as text that `of_token` reads back."""
         state = [
             fingerprint(statement), self.piece, self.after, self.offset, self.anchor,
-            self.total, self.phase, self.shifted, self.started, self.given, _steps(self.seen),
+            self.total, self.phase, self.shifted, self.started, self.given, self.skipped,
+            _steps(self.seen),
         ]  # fmt: skip
         text = json.dumps(state, separators=(",", ":")).encode()
         return base64.urlsafe_b64encode(zlib.compress(text, 9)).decode("ascii").rstrip("=")

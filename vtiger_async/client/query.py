@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
 
 import anyio
+from anyio.streams.memory import MemoryObjectReceiveStream
 from attrs import evolve
 
 from vtiger_async.client.paging import FetchPage, Reader, count_of
@@ -22,8 +24,8 @@ __all__ = ["Pages", "Query"]
 class Pages(AsyncIterator[list[Record]]):
     """The pages of a query, each a list of records that were not given before.
 
-    No page is empty. A page holds at most 100 records; one call is spent for each, and one more
-    that finds the end.
+    No page is empty. A page holds at most 100 records; one call is spent for each, and two more at
+    the end: one finds nothing, and a count(*) proves that nothing is left.
     """
 
     def __init__(self, load: Callable[[], Coroutine[Any, Any, list[Record] | None]]) -> None:
@@ -64,6 +66,9 @@ class Query(AsyncIterator[Record]):
         self._before = evolve(position)
         self._waiting: list[Record] = []
         self._last: Record | None = None
+        # What `prefetch` has read and nobody has begun: each page, and where it was read from.
+        self._ahead: deque[tuple[Position, list[Record]]] = deque()
+        self._one_reader = anyio.Lock()
 
     @property
     def statement(self) -> Select:
@@ -80,24 +85,39 @@ class Query(AsyncIterator[Record]):
     async def __anext__(self) -> Record:
         """Return the next record."""
         while not self._waiting:
-            if await self._load() is None:
+            if not await self._turn():
                 raise StopAsyncIteration
         self._last = self._waiting.pop()
         return self._last
 
-    async def _load(self) -> list[Record] | None:
-        """Read the next page that is not empty; None at the end."""
-        reader = self._reading()
-        while True:
-            self._before = evolve(reader.position)
+    async def _turn(self) -> bool:
+        """Turn to the next page; return whether there was one."""
+        if not self._ahead and not await self._read(while_empty=True):
+            return False
+        if self._ahead and not self._waiting:
+            self._before, page = self._ahead.popleft()
             self._last = None
-            page = await reader.next_page(self._clock.time())
-            if page is None:
-                return None
-            if page:
-                # Reversed, so that the next record is popped from the end.
-                self._waiting = page[::-1]
-                return page
+            # Reversed, so that the next record is popped from the end.
+            self._waiting = page[::-1]
+        return True
+
+    async def _read(self, *, while_empty: bool = False) -> bool:
+        """Read one page more that is not empty; return False at the end.
+
+        Args:
+            while_empty: Do not, where another task has read one in the meantime.
+        """
+        reader = self._reading()
+        async with self._one_reader:
+            if while_empty and (self._ahead or self._waiting):
+                return True
+            while True:
+                before = evolve(reader.position)
+                page = await reader.next_page(self._clock.time())
+                if page:
+                    self._ahead.append((before, page))
+                if page is None or page:
+                    return page is not None
 
     def _reading(self) -> Reader:
         if self._reader is None:
@@ -115,12 +135,16 @@ class Query(AsyncIterator[Record]):
 
     async def _whole_page(self) -> list[Record] | None:
         """Return what is left of a page that was begun, else the next one."""
-        page = self._waiting[::-1] or await self._load()
-        self._waiting = []
+        while not self._waiting:
+            if not await self._turn():
+                return None
+        page, self._waiting = self._waiting[::-1], []
         return page
 
     async def first(self) -> Record | None:
-        """Return the first record, or None; it costs one call."""
+        """Return the first record, or None; it costs one call, and two to prove that none is."""
+        if self._statement.limit_to == 0:
+            return None
         query = Query(self._statement.limit(1), self._fetch, self._clock)
         return await anext(query, None)
 
@@ -160,14 +184,17 @@ class Query(AsyncIterator[Record]):
         had to be cut, it holds the numbers of the records given, compressed.
         """
         position = self._reading().position
-        if not self._waiting:
+        coming = [record for _, page in self._ahead for record in page]
+        if not self._waiting and not coming:
             return position.token(self._statement)
         # In the middle of a page: from before it, less what of it was given.
-        ahead = {record.id.number for record in self._waiting}
-        given = position.given - len(self._waiting)
-        here = evolve(self._before, given=given, seen=position.seen - ahead)
-        if self._reading().by_id and self._last is not None and len(self._reading().pieces) == 1:
-            here.after = str(self._last.id)
+        before = self._before if self._waiting else self._ahead[0][0]
+        coming += self._waiting
+        seen = position.seen - {record.id.number for record in coming}
+        here = evolve(before, given=position.given - len(coming), seen=seen)
+        last = self._last if self._waiting else None
+        if self._reading().by_id and last is not None and len(self._reading().pieces) == 1:
+            here.after = str(last.id)
         return here.token(self._statement)
 
     @asynccontextmanager
@@ -182,25 +209,20 @@ class Query(AsyncIterator[Record]):
         """
         if pages < 1:
             raise InvalidArgumentError("prefetch takes a number of pages from 1", operation="query")
-        send, receive = anyio.create_memory_object_stream[list[Record] | VtigerError](pages - 1)
+        self._reading()
+        failures: list[VtigerError] = []
+        send, receive = anyio.create_memory_object_stream[None](pages - 1)
         failure: Exception | None = None
 
         async def read() -> None:
             with send:
                 try:
-                    async for page in self.pages():
-                        await send.send(page)
+                    while await self._read():
+                        await send.send(None)
                 except VtigerError as error:
-                    await send.send(error)
+                    failures.append(error)
 
-        async def records() -> AsyncGenerator[Record]:
-            async for page in receive:
-                if isinstance(page, VtigerError):
-                    raise page
-                for record in page:
-                    yield record
-
-        stream = records()
+        stream = self._read_ahead(len(self._ahead), receive, failures)
         with receive:
             async with anyio.create_task_group() as group:
                 group.start_soon(read)
@@ -213,3 +235,22 @@ class Query(AsyncIterator[Record]):
                     group.cancel_scope.cancel()
         if failure is not None:
             raise failure
+
+    async def _read_ahead(
+        self, ready: int, read: MemoryObjectReceiveStream[None], failures: list[VtigerError]
+    ) -> AsyncGenerator[Record]:
+        """Give the records of the pages that are ready, and of those that `read` tells of."""
+        while True:
+            while self._waiting:
+                yield await anext(self)
+            if ready:
+                ready -= 1
+            else:
+                try:
+                    await read.receive()
+                except anyio.EndOfStream:
+                    break
+            if self._ahead:  # not, where the query was read besides
+                yield await anext(self)
+        if failures:
+            raise failures[0]

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any, Literal, Protocol
 
+import anyio
 from attrs import field, frozen
 
 from vtiger_async.client.core import records_of
@@ -105,6 +106,7 @@ class Sync(AsyncIterator[Change]):
         self._every: float | None = None
         self._waiting: list[Change] = []
         self._given: Change | None = None
+        self._one_reader = anyio.Lock()
 
     def __repr__(self) -> str:
         return f"<Sync of {self.module}>"
@@ -132,16 +134,22 @@ class Sync(AsyncIterator[Change]):
     async def __anext__(self) -> Change:
         """Return the next change."""
         while not self._waiting:
-            if self._ended:
-                if self._every is None:
-                    raise StopAsyncIteration
-                await self._clock.sleep(self._every)
-            self._waiting = (await self._next_page())[::-1]
-            self._given = None
+            async with self._one_reader:
+                if not self._waiting:
+                    await self._turn()
         change = self._waiting.pop()
         # After a page's last change, its own cursor is no longer the shortest.
         self._given = change if self._waiting else None
         return change
+
+    async def _turn(self) -> None:
+        """Turn to the next page; at the head, wait for it."""
+        if self._ended:
+            if self._every is None:
+                raise StopAsyncIteration
+            await self._clock.sleep(self._every)
+        self._waiting = (await self._next_page())[::-1]
+        self._given = None
 
     async def _next_page(self) -> list[Change]:
         """Ask once, and return what was not given before; the cursor then stands after it."""

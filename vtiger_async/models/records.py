@@ -6,7 +6,7 @@ import base64
 from collections.abc import Iterator, Mapping
 from typing import Any, Self
 
-from attrs import field, frozen
+from attrs import define, field, frozen
 
 from vtiger_async.errors import InvalidIdError, InvalidResponseError
 from vtiger_async.types import RecordId, is_list, is_map, whole_number
@@ -19,13 +19,13 @@ _SECRET_WORDS = ("accesskey", "password", "hash", "crypt", "token", "secret")
 _OF_USERS = {"accesskey", "confirm_password", "user_hash", "user_name", "user_password"}
 
 
-@frozen(repr=False, eq=False)
+@define(repr=False, eq=False)
 class Record(Mapping[str, Any]):
     """One record: a read-only mapping of its fields, by field name, as the server sent them.
 
     Every value is a string or None, as Vtiger has it (line items are a list of mappings, and some
     inventory answers mix in numbers). Unknown keys are kept. Two records are equal where their
-    fields are.
+    fields are. (attrs' `frozen` would cost three times as much per record, and pages hold 100.)
 
     Attributes:
         fields: The fields as they came; do not change them.
@@ -96,7 +96,7 @@ class Record(Mapping[str, Any]):
         return f"<{kind} {self.module or '?'} {self.fields.get('id')} ({len(self.fields)} fields)>"
 
 
-@frozen(repr=False, eq=False)
+@define(repr=False, eq=False)
 class User(Record):
     """The user whose key is used; access keys, passwords and hashes are not kept."""
 
@@ -137,7 +137,7 @@ class User(Record):
         return None if value is None else value in ("on", "1", 1, True)
 
 
-@frozen(repr=False, eq=False)
+@define(repr=False, eq=False)
 class LookupHit(Record):
     """A record that a lookup found; the module is known where one module was searched."""
 

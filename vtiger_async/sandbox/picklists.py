@@ -36,9 +36,9 @@ def fill(store: Store) -> None:
 
 def _append(store: Store, name: str, value: str) -> int:
     store.run(
-        "INSERT INTO picklists (name, value, place) VALUES (?1, ?2, "
-        "(SELECT coalesce(max(place), 0) + 1 FROM picklists WHERE name = ?1))",
-        (name, value),
+        "INSERT INTO picklists (name, value, place) VALUES (?, ?, "
+        "(SELECT coalesce(max(place), 0) + 1 FROM picklists WHERE name = ?))",
+        (name, value, name),
     )
     return int(store.rows("SELECT last_insert_rowid()")[0][0])
 
@@ -105,10 +105,11 @@ def _replace(store: Store, name: str, old: str, new: str) -> None:
         text = column(name)
         if item.type == "multipicklist":
             sql = (
-                f"UPDATE {module.name} SET {text} = trim(replace(?3 || {text} || ?3, "
-                f"?3 || ?1 || ?3, ?3 || ?2 || ?3), ' |#') WHERE instr({text}, ?1)"
+                f"UPDATE {module.name} SET {text} = trim(replace(? || {text} || ?, ?, ?), ' |#') "
+                f"WHERE instr({text}, ?)"
             )
-            store.run(sql, (old, new, SEPARATOR))
+            whole_old, whole_new = (f"{SEPARATOR}{value}{SEPARATOR}" for value in (old, new))
+            store.run(sql, (SEPARATOR, SEPARATOR, whole_old, whole_new, old))
         else:
             sql = f"UPDATE {module.name} SET {text} = ? WHERE {text} = ?"
             store.run(sql, (new, old))

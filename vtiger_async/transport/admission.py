@@ -105,7 +105,9 @@ class Admission:
                 if not self._awaits_answer(now):
                     pause = min(pause, self.ledger.next_grant(now).until - now)
             if pause <= 0 and now >= deadline:
-                raise self._exhausted(now, now, "in_flight")
+                delay = self.ledger.next_grant(now)
+                window = delay.window if delay.until > now else "in_flight"
+                raise self._exhausted(now, max(now, delay.until), window)
             waiter.wake = anyio.Event()
             await self._pause(waiter.wake, pause)
 

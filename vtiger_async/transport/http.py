@@ -143,6 +143,7 @@ class Http:
     _injected: Any = field(default=None, repr=False)
     _own: _Connections | None = field(default=None, init=False, repr=False)
     _busy: dict[object, int] = field(factory=dict[object, int], init=False, repr=False)
+    _closed: bool = field(default=False, init=False)
 
     @classmethod
     def with_key(cls, username: str, access_key: str, connections: int, injected: Any) -> Http:
@@ -197,6 +198,9 @@ class Http:
         return Answer(response.status_code, response.reason_phrase, headers, response.content)
 
     def _client(self) -> httpx.AsyncClient | _Connections:
+        if self._closed:
+            # A call that waited meanwhile, or that is repeated: new connections would stay open.
+            raise ConfigurationError("this client was closed before the call could be sent")
         if self._injected is not None:
             return cast("httpx.AsyncClient", self._injected)
         if self._own is None:
@@ -255,6 +259,7 @@ class Http:
 
     async def aclose(self) -> None:
         """Close the own connections; an injected client stays its owner's."""
+        self._closed = True
         own, self._own = self._own, None
         if own is not None:
             await own.aclose()
