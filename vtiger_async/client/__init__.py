@@ -191,7 +191,9 @@ class VtigerClient(RecordOperations, RelatedOperations):
         """
         statement = parse(query) if isinstance(query, str) else query
         checked_module(statement.module)
-        return Query(statement, self._rows, self._core.pipeline.admission.clock, resume)
+        core = self._core
+        clock = core.pipeline.admission.clock
+        return Query(statement, self._rows, clock, resume, sees_all=core.sees_all)
 
     def sync(
         self,

@@ -64,6 +64,8 @@ class Core:
         pipeline: Makes the calls.
         metadata_ttl: Seconds that a description is kept.
         prefixes: Module names by id prefix, as far as descriptions told.
+        sees_all: Whether the user is an administrator, who may see every record; None until `me`
+            has told.
         tag_delete: The name under which this server deletes tags (two are seen).
     """
 
@@ -71,6 +73,7 @@ class Core:
     pipeline: Pipeline
     metadata_ttl: float
     prefixes: dict[str, str] = field(factory=dict[str, str])
+    sees_all: bool | None = None
     tag_delete: str = "tag_delete"
     _modules: dict[str, tuple[float, Module]] = field(factory=dict[str, "tuple[float, Module]"])
     _locks: dict[str, anyio.Lock] = field(factory=dict[str, anyio.Lock])

@@ -43,12 +43,14 @@ class Reader:
         statement: The user's statement.
         fetch: Makes one query.
         position: Where the reading stands; it moves with each page that is given.
+        sees_all: Whether the user may see every record; None where that is not known.
         pieces: The statements that are sent, all of them short enough for a URL.
     """
 
     statement: Select
     fetch: FetchPage
     position: Position
+    sees_all: bool | None = None
     pieces: tuple[Select, ...] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -118,7 +120,8 @@ class Reader:
         """Return the rows after the last id read; None at the end.
 
         What a user may not see is taken out of a page after its LIMIT (measured), up to all of it.
-        So an empty page is only the end where count(*) does not say that there is more.
+        So where that can be, an empty page is only the end if count(*) does not say that there is
+        more.
         """
         position = self.position
         if position.after is not None:
@@ -131,8 +134,12 @@ class Reader:
         start = first_row + position.skipped
         page = await self.fetch(ordered.offset(start) if start else ordered)
         if page:
+            position.filtered = position.filtered or position.short or position.skipped > 0
+            position.short = len(page) < (ordered.limit_to or PAGE)
             position.skipped = 0
             return page
+        if not self._doubtful():
+            return None
         if position.skipped % (10 * PAGE) == 0:
             more = (await count_of(self.fetch, statement) or 0) - first_row
             if more <= 0 or position.skipped >= max(more, _HIDDEN_RUN):
@@ -140,6 +147,16 @@ class Reader:
                 return None
         position.skipped += PAGE
         return []
+
+    def _doubtful(self) -> bool:
+        """Return whether an empty page may be one whose rows are hidden from this user.
+
+        Not from an administrator. Of a user who is not known, some page will have shown it: one
+        that was short and not the last, or an empty first one.
+        """
+        if self.sees_all is None:
+            return self.position.filtered or self.position.given == 0
+        return not self.sees_all
 
     async def _is_read_backwards(self) -> bool:
         """Decide how a descending order is read, if it takes more than a page.
@@ -194,7 +211,8 @@ class Reader:
             rows = page
         if not rows:
             # As in `_next_by_id`: no end where count(*) says that there is more.
-            matching = await count_of(self.fetch, self.pieces[0]) or 0
+            doubtful = position.shifted or self._doubtful()
+            matching = (await count_of(self.fetch, self.pieces[0]) or 0) if doubtful else 0
             matching -= self.statement.offset_by or 0
             if matching > position.given:
                 position.shifted = True

@@ -32,6 +32,8 @@ class Position:
         started: When the reading began, in Unix seconds.
         given: Records given so far.
         skipped: Rows behind `after` that a page was empty of, since this user may not see them.
+        short: Whether the last page had fewer rows than were asked for.
+        filtered: Whether a short page was seen not to be the last.
         seen: The numbers of the records given, where repeats can come.
     """
 
@@ -45,6 +47,8 @@ class Position:
     started: float = 0.0
     given: int = 0
     skipped: int = 0
+    short: bool = False
+    filtered: bool = False
     seen: set[int] = field(factory=set[int], repr=False)
 
     def token(self, statement: Select) -> str:
@@ -52,7 +56,7 @@ class Position:
         state = [
             fingerprint(statement), self.piece, self.after, self.offset, self.anchor,
             self.total, self.phase, self.shifted, self.started, self.given, self.skipped,
-            _steps(self.seen),
+            self.short, self.filtered, _steps(self.seen),
         ]  # fmt: skip
         text = json.dumps(state, separators=(",", ":")).encode()
         return base64.urlsafe_b64encode(zlib.compress(text, 9)).decode("ascii").rstrip("=")

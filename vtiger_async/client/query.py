@@ -24,8 +24,8 @@ __all__ = ["Pages", "Query"]
 class Pages(AsyncIterator[list[Record]]):
     """The pages of a query, each a list of records that were not given before.
 
-    No page is empty. A page holds at most 100 records; one call is spent for each, and two more at
-    the end: one finds nothing, and a count(*) proves that nothing is left.
+    No page is empty. A page holds at most 100 records; one call is spent for each, and one more
+    that finds the end. Where records may be hidden from the user, a count(*) proves that end.
     """
 
     def __init__(self, load: Callable[[], Coroutine[Any, Any, list[Record] | None]]) -> None:
@@ -56,13 +56,20 @@ class Query(AsyncIterator[Record]):
     """
 
     def __init__(
-        self, statement: Select, fetch: FetchPage, clock: Clock, resume: str | None = None
+        self,
+        statement: Select,
+        fetch: FetchPage,
+        clock: Clock,
+        resume: str | None = None,
+        *,
+        sees_all: bool | None = None,
     ) -> None:
         self._statement = statement
         self._fetch = fetch
         self._clock = clock
+        self._sees_all = sees_all
         position = Position() if resume is None else Position.of_token(resume, statement)
-        self._reader = None if statement.is_count else Reader(statement, fetch, position)
+        self._reader = None if statement.is_count else Reader(statement, fetch, position, sees_all)
         self._before = evolve(position)
         self._waiting: list[Record] = []
         self._last: Record | None = None
@@ -142,10 +149,11 @@ class Query(AsyncIterator[Record]):
         return page
 
     async def first(self) -> Record | None:
-        """Return the first record, or None; it costs one call, and two to prove that none is."""
+        """Return the first record, or None; it costs one call, or two where there is none."""
         if self._statement.limit_to == 0:
             return None
-        query = Query(self._statement.limit(1), self._fetch, self._clock)
+        first = self._statement.limit(1)
+        query = Query(first, self._fetch, self._clock, sees_all=self._sees_all)
         return await anext(query, None)
 
     async def all(self) -> list[Record]:
@@ -164,7 +172,7 @@ class Query(AsyncIterator[Record]):
             self._statement, is_count=False, fields=("id",), order_fields=(), descending=False,
             limit_to=None, offset_by=None,
         )  # fmt: skip
-        reader = Reader(bare, self._fetch, Position())
+        reader = Reader(bare, self._fetch, Position(), self._sees_all)
         total: int | None = None
         if len(reader.pieces) == 1:
             total = await count_of(self._fetch, bare)

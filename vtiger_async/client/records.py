@@ -27,13 +27,19 @@ class RecordOperations(Operations):
     async def me(self) -> User:
         """Return the user whose key is used; the cheapest way to check URL and key.
 
+        Once it has told whether the user is an administrator, queries know whether records can be
+        hidden from them: for an administrator they spend no call on that any more, for anyone else
+        they always make sure.
+
         Source: manual, "Me".
 
         Raises:
             AuthenticationError: The user name or the access key is wrong.
         """
         result = await self._run("me", {})
-        return read_as("me", User.of, result)
+        user = read_as("me", User.of, result)
+        self._core.sees_all = user.is_admin
+        return user
 
     async def create(self, module: str, fields: Mapping[str, FieldValue]) -> Record:
         """Create a record and return it as stored.
