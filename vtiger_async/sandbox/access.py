@@ -32,9 +32,11 @@ CLOUD_FIELDS = frozenset(
     (module.name, item.name)
     for module in SCHEMA.modules.values()
     for item in module.fields.values()
-    if item.name.startswith("cf_") or item.name == "pipeline"
+    if item.name.startswith("cf_")
+    or item.name == "pipeline"
+    or (module.name == "ModComments" and item.name in ("modifiedby", "starred", "tags"))
 )
-"""The fields that no fresh open-source Vtiger has: custom fields, and the pipeline of a deal."""
+"""The fields that no fresh open-source Vtiger has: custom fields, pipelines, some of comments."""
 
 
 def denied(message: str = "Permission to perform the operation is denied") -> Fault:

@@ -37,6 +37,15 @@ class Profile:
             manual has (`inactivefields`, `closedStatesInfo`, `quickcreate`, `relation_id`, ...).
         writable_system: Whether `describe` calls every module of the system writable to those who
             may write, and `allowDuplicates` is false for each module of entities.
+        entities_in_labels: Whether a label has an HTML entity for every character that HTML 4 names
+            (`&euml;`, `&#039;`), and not only for the five of markup.
+        plain_ids: Modules whose records have no label and, under this name, their bare number too.
+        unset: What some fields read as in a whole record while nobody has written them: module,
+            field and value.
+        starred_by_writer: Whether `starred` is empty for everyone but who wrote the record last,
+            who stands for those that have looked at it.
+        computes_durations: Whether the CRM works out how long an activity lasts; one without an end
+            lasts until its last day is over.
         file_in_list: Whether `files_retrieve` gives a list of one with `filesize` and the bare
             number as `fileid`, and not the manual's object with `filezie` (sic).
         atomic_conversion: Whether a `convertlead` that fails leaves nothing behind, knows what is
@@ -64,6 +73,11 @@ class Profile:
     brief_me: bool = False
     plain_describe: bool = False
     writable_system: bool = False
+    entities_in_labels: bool = False
+    plain_ids: tuple[tuple[str, str], ...] = ()
+    unset: tuple[tuple[str, str, str | None], ...] = ()
+    starred_by_writer: bool = False
+    computes_durations: bool = False
     file_in_list: bool = False
     atomic_conversion: bool = True
     everyone_converts: bool = False
@@ -87,6 +101,27 @@ PROFILES: dict[ProfileName, Profile] = {
         brief_me=True,
         plain_describe=True,
         writable_system=True,
+        entities_in_labels=True,
+        plain_ids=(
+            ("Groups", "groupid"),
+            ("Currency", ""),
+            ("DocumentFolders", "folderid"),
+            ("CompanyDetails", "organization_id"),
+            ("Tax", ""),
+        ),
+        unset=(
+            ("HelpDesk", "update_log", None),
+            ("Documents", "filedownloadcount", ""),
+            ("Calendar", "parent_id", ""),
+            ("Calendar", "contact_id", ""),
+            ("Calendar", "reminder_time", ""),
+            ("Events", "parent_id", ""),
+            ("Events", "contact_id", ""),
+            ("Invoice", "salesorder_id", ""),
+            ("CompanyDetails", "vatid", None),
+        ),
+        starred_by_writer=True,
+        computes_durations=True,
         file_in_list=True,
         atomic_conversion=False,
         everyone_converts=True,

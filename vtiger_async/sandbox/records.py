@@ -18,7 +18,13 @@ from vtiger_async.sandbox.reading import full_form
 from vtiger_async.sandbox.schema import SCHEMA, Module
 from vtiger_async.sandbox.store import DELETED, Row, column
 from vtiger_async.sandbox.stored_form import as_text
-from vtiger_async.sandbox.writing import defaults, refuse_duplicates, require, stored_values
+from vtiger_async.sandbox.writing import (
+    defaults,
+    duration,
+    refuse_duplicates,
+    require,
+    stored_values,
+)
 
 __all__ = [
     "CLOSED_STATES",
@@ -31,6 +37,8 @@ __all__ = [
     "revise",
     "update",
 ]
+
+_UNKNOWN = "Unknown Error while processing request"
 
 CLOSED_STATES = {
     "HelpDesk": ("ticketstatus", ("Closed",), "Open"),
@@ -89,6 +97,8 @@ def create(call: Call) -> object:
         values["folderid"] = SCHEMA.modules["DocumentFolders"].record_id(1)
     if module.has_lines:
         values |= totals(lines, values.get("txtAdjustment"))
+    if module.name in ("Calendar", "Events") and call.profile.computes_durations:
+        values |= duration(values)
     if module.name == "Calendar" and not values.get("activitytype"):
         return _task_among_events(call, module, values)
     number, row = insert_new(call, module, values)
@@ -164,6 +174,9 @@ def _changed(call: Call, *, all_fields: bool) -> object:
     values = stored_values(call, module, element)
     lines = given_lines(element) if module.has_lines else []
     require(module, element, all_fields=all_fields)
+    if lines and call.profile.lines_cannot_change:
+        replace_lines(call.store, module.record_id(number), [])
+        raise Fault("INTERNAL_SERVER_ERROR", _UNKNOWN, 500, keeps=True)
     refuse_duplicates(call, module, values, besides=number)
     if lines:
         adjustment = values.get("txtAdjustment", row[module.columns["txtAdjustment"]])
