@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import anyio
 import pytest
 
 from tests.sandbox.engine_calls import Crm
-from tests.sandbox.front_calls import REST, http_of
+from tests.sandbox.front_calls import REST, create_lead, http_of
 from vtiger_async.errors import ConfigurationError
 from vtiger_async.sandbox import Fault, Sandbox
 from vtiger_async.sandbox.answers import Upload
@@ -199,3 +200,20 @@ def test_records_without_label() -> None:
     group = Crm(profile=OSS)("retrieve", id="20x3")
     assert group["groupid"] == "3"
     assert "label" not in group
+
+
+@pytest.mark.virtual_time
+@pytest.mark.anyio
+@pytest.mark.parametrize(("profile", "repeats"), [("cloud", False), ("oss-8.4", True)])
+async def test_auto_numbers_under_load(profile: Any, *, repeats: bool) -> None:
+    """On the open source, leads that are created at the same time share auto numbers."""
+    with Sandbox(profile=profile, records=0, limits=False) as sandbox:
+        sandbox.faults.add("latency", operation="create", seconds=1.0)
+        async with http_of(sandbox) as http:
+            async with anyio.create_task_group() as group:
+                for place in range(6):
+                    group.start_soon(create_lead, http, f"Lead {place}")
+            reply = await http.get(REST + "query", params={"query": "select lead_no from Leads;"})
+        numbers = [row["lead_no"] for row in reply.json()["result"]]
+    assert len(numbers) == 6
+    assert (len(set(numbers)) < 6) is repeats

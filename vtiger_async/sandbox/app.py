@@ -77,6 +77,7 @@ class Front:
     calls: Counter[str] = field(factory=Counter[str])
     statuses: Counter[int] = field(factory=Counter[int])
     sessions: Webservice = field(init=False)
+    _running: int = field(init=False, default=0)
     _abandoned: list[tuple[float, Callable[[], object]]] = field(
         init=False, factory=list[tuple[float, Callable[[], object]]]
     )
@@ -105,7 +106,7 @@ class Front:
             return
         try:
             async with self.sessions.turn(call):
-                reply = await self._answer(call)
+                reply = await self._answer_among_others(call)
         except NoAnswer:
             await wait_for_disconnect(receive)
             raise DroppedConnection(reset=False) from None
@@ -142,6 +143,13 @@ class Front:
         self.calls.clear()
         self.statuses.clear()
 
+    async def _answer_among_others(self, call: Call) -> Reply:
+        self._running += 1
+        try:
+            return await self._answer(call)
+        finally:
+            self._running -= 1
+
     async def _answer(self, call: Call) -> Reply:
         """Return what the client is to see, after the latency and through the fault on order."""
         delay, rule = self.faults.take(call.name)
@@ -164,7 +172,7 @@ class Front:
     def _execute(self, call: Call) -> Reply:
         """Execute the operation, and return the true reply."""
         if call.session is not None:
-            return self.sessions.answer(call)
+            return self.sessions.answer(call, crowded=self._running > 1)
         found = credentials(call.headers)
         user = self.engine.authenticate(*found) if found else None
         if user is None:
@@ -181,7 +189,9 @@ class Front:
 
     def _result(self, call: Call, user: User) -> object:
         if not call.name.startswith("vtap/"):
-            return self.engine.execute(call.name, call.params, user, call.files)
+            return self.engine.execute(
+                call.name, call.params, user, call.files, crowded=self._running > 1
+            )
         handler = self.routes.get(call.name.removeprefix("vtap/"))
         if handler is None:
             raise Fault("UNKNOWN_OPERATION", "Unknown operation requested", 404)

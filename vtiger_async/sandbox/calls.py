@@ -63,6 +63,7 @@ class Call:
         number: How many calls the engine has served, which makes unordered rows unstable.
         daily_limit: What `editionLimits` tells of the calls a day.
         profile: What kind of Vtiger this is.
+        crowded: Whether other calls are under way.
     """
 
     operation: str
@@ -75,6 +76,7 @@ class Call:
     number: int
     daily_limit: int
     profile: Profile
+    crowded: bool
 
     def text(self, name: str) -> str:
         """Return a parameter, the last where it was sent often; empty where it is missing."""

@@ -158,6 +158,8 @@ class Engine:
         params: Mapping[str, str | list[str]],
         user: User,
         files: Sequence[Upload] = (),
+        *,
+        crowded: bool = False,
     ) -> object:
         """Run an operation and return its `result`, ready for JSON.
 
@@ -168,6 +170,7 @@ class Engine:
             params: What was sent, by name.
             user: Who asks.
             files: The files that were sent with it.
+            crowded: Whether other calls are under way, which lets auto numbers repeat (measured).
 
         Raises:
             Fault: The error answer of Vtiger.
@@ -187,6 +190,7 @@ class Engine:
                 number=self._served + self._seed,
                 daily_limit=self._daily_limit,
                 profile=self.profile,
+                crowded=crowded,
             )
             try:
                 return self._run(name, call)

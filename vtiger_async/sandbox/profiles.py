@@ -46,6 +46,8 @@ class Profile:
             who stands for those that have looked at it.
         computes_durations: Whether the CRM works out how long an activity lasts; one without an end
             lasts until its last day is over.
+        numbers_repeat: Whether auto numbers (`lead_no`) repeat under load: a record that is created
+            while other calls are under way may get the number of the one before it.
         file_in_list: Whether `files_retrieve` gives a list of one with `filesize` and the bare
             number as `fileid`, and not the manual's object with `filezie` (sic).
         atomic_conversion: Whether a `convertlead` that fails leaves nothing behind, knows what is
@@ -78,6 +80,7 @@ class Profile:
     unset: tuple[tuple[str, str, str | None], ...] = ()
     starred_by_writer: bool = False
     computes_durations: bool = False
+    numbers_repeat: bool = False
     file_in_list: bool = False
     atomic_conversion: bool = True
     everyone_converts: bool = False
@@ -122,6 +125,7 @@ PROFILES: dict[ProfileName, Profile] = {
         ),
         starred_by_writer=True,
         computes_durations=True,
+        numbers_repeat=True,
         file_in_list=True,
         atomic_conversion=False,
         everyone_converts=True,

@@ -68,11 +68,17 @@ def insert_new(call: Call, module: Module, values: dict[str, str | None]) -> tup
         if name in module.columns:
             row[module.columns[name]] = value
     if module.number_field:
-        row[module.columns[module.number_field]] = call.store.next_count(module)
+        row[module.columns[module.number_field]] = _next_count(call, module)
     stored = tuple(row)
     call.store.insert(module, number, stored)
     call.log(module, number)
     return number, stored
+
+
+def _next_count(call: Call, module: Module) -> str:
+    """Return the record's auto number; under load each second one is that of the one before."""
+    repeats = call.crowded and call.profile.numbers_repeat and call.number % 2
+    return call.store.last_count(module) if repeats else call.store.next_count(module)
 
 
 def create(call: Call) -> object:

@@ -85,17 +85,22 @@ class Webservice:
         self._sessions.clear()
         self._tokens.clear()
 
-    def answer(self, call: Call) -> Reply:
-        """Return the reply to a call."""
+    def answer(self, call: Call, *, crowded: bool = False) -> Reply:
+        """Return the reply to a call.
+
+        Args:
+            call: The call, as `narrowed` gives it.
+            crowded: Whether other calls are under way.
+        """
         try:
-            return success(self._result(call), _JSON)
+            return success(self._result(call, crowded=crowded), _JSON)
         except Fault as fault:
             if fault.status >= 500:
                 return _FATAL
             reply = failure(fault.code, fault.message, 200)
             return evolve(reply, content_type=_JSON, reason="")
 
-    def _result(self, call: Call) -> object:
+    def _result(self, call: Call, *, crowded: bool) -> object:
         name = call.name.lower()
         if name == "getchallenge":
             return self._challenge(_text(call, "username"))
@@ -112,7 +117,9 @@ class Webservice:
         if name not in known or name in profile.session_fatal:
             raise Fault("UNKNOWN_OPERATION", "Unknown operation requested", 500)
         try:
-            return self.engine.execute(call.name, call.params, session.user, call.files)
+            return self.engine.execute(
+                call.name, call.params, session.user, call.files, crowded=crowded
+            )
         except Fault as fault:
             missed = fault.code == "MANDATORY_FIELDS_MISSING" and "element" not in call.params
             if profile.stops_at_missing_maps and missed:
