@@ -4,7 +4,8 @@ A record keeps the number that it had; the prefix of its id becomes the sandbox'
 the clock and the counter are put where the recording was, so that times and numbers agree by
 themselves. What a recording cannot fix is not compared: auto numbers beyond their letters, names of
 sessions, the order of fields and of rows without ORDER BY, which rows a page without ORDER BY
-holds, and what a company wrote into its terms. Of sync the recording holds two records a page.
+holds where it is full, and what a company wrote into its terms. Of sync the recording holds two
+records a page.
 """
 
 from __future__ import annotations
@@ -233,7 +234,7 @@ def _compared(ours: Any, recorded: Any, exchange: Exchange) -> str:
     # All rows of these two are equal in what orders them.
     ordered = ordered and exchange["name"] not in ("order_reference", "order_modifiedtime")
     mine, theirs = ours.get("result"), recorded.get("result")
-    paged = isinstance(theirs, list) and (len(cast("list[Any]", theirs)) == 100 or "limit" in query)
+    paged = isinstance(theirs, list) and _is_full(query, len(cast("list[Any]", theirs)))
     if query and not ordered and isinstance(mine, list) and paged:
         # Which rows a page without ORDER BY holds is not stable (measured): their form is.
         ours["result"], recorded["result"] = _forms(mine), _forms(theirs)
@@ -244,6 +245,12 @@ def _compared(ours: Any, recorded: Any, exchange: Exchange) -> str:
         ordered = False
     left, right = _normal(ours, ordered=ordered), _normal(recorded, ordered=ordered)
     return "" if left == right else "; ".join(_paths(left, right, ""))[:1500]
+
+
+def _is_full(query: str, rows: int) -> bool:
+    """Return whether a page holds as many rows as it may, so that there may be others."""
+    limit = re.search(r"limit (?:\d+\s*,\s*)?(\d+)", query)
+    return "count(*)" not in query and rows >= min(int(limit[1]) if limit else 100, 100)
 
 
 def _forms(rows: list[Any]) -> list[Any]:
