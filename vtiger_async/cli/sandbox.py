@@ -12,7 +12,7 @@ import typer
 from vtiger_async.clock import Clock, ScaledClock
 from vtiger_async.errors import ConfigurationError
 
-__all__ = ["MinuteWindow", "app"]
+__all__ = ["MinuteWindow", "ProfileChoice", "app"]
 
 app = typer.Typer(help="A simulated Vtiger to try things on.", no_args_is_help=True)
 """The commands under `vtiger-async sandbox`."""
@@ -23,6 +23,13 @@ class MinuteWindow(StrEnum):
 
     FIXED = "fixed"
     SLIDING = "sliding"
+
+
+class ProfileChoice(StrEnum):
+    """What kind of Vtiger the sandbox is."""
+
+    CLOUD = "cloud"
+    OSS_8_4 = "oss-8.4"
 
 
 @app.callback()
@@ -50,6 +57,9 @@ def serve(
         ),
     ] = None,
     seed: Annotated[int, typer.Option(help="What records and faults are drawn from.")] = 0,
+    profile: Annotated[
+        ProfileChoice, typer.Option(help="As the manuals say, or as Vtiger 8.4 was measured.")
+    ] = ProfileChoice.CLOUD,
     minute_window: Annotated[
         MinuteWindow, typer.Option(help="How the minute of the quota moves.")
     ] = MinuteWindow.FIXED,
@@ -79,6 +89,7 @@ def serve(
             records,
             store,
             _clock(speed),
+            profile=profile.value,
             access_key=access_key,
             minute_window=minute_window.value,
         )

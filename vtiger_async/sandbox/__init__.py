@@ -35,7 +35,9 @@ from vtiger_async.sandbox.engine import Engine
 from vtiger_async.sandbox.faults import FaultRule, Faults
 from vtiger_async.sandbox.flood import Flood, HeaderForm
 from vtiger_async.sandbox.params import Call
+from vtiger_async.sandbox.profiles import ProfileName
 from vtiger_async.sandbox.transport import SandboxTransport
+from vtiger_async.sandbox.webservice import WEBSERVICE_PATH
 from vtiger_async.sandbox.windows import WindowKind
 
 if TYPE_CHECKING:
@@ -65,6 +67,8 @@ class Sandbox:
         store: A file that keeps the records across restarts; None for memory.
         clock: Whose time the records, the limits and the latencies follow; real time (or the event
             loop's virtual time) if not given.
+        profile: What kind of Vtiger it is: `"cloud"` as in the vendor's manuals, `"oss-8.4"` as
+            measured on the open-source Vtiger 8.4.
         access_key: The access key of `admin`; None for the one that the seed gives.
         limits: Other limits than the edition's, or False for none.
         day_policy: How the edition's day moves: `"rolling"` or `"utc"`.
@@ -84,7 +88,7 @@ class Sandbox:
         url: The address of the instance in process.
 
     Raises:
-        ConfigurationError: The edition is unknown, or has no API.
+        ConfigurationError: The edition or the profile is unknown, or the edition has no API.
     """
 
     url = "http://sandbox.localhost"
@@ -98,6 +102,7 @@ class Sandbox:
         store: str | os.PathLike[str] | None = None,
         clock: Clock | None = None,
         *,
+        profile: ProfileName = "cloud",
         access_key: str | None = None,
         limits: Limits | Literal[False] | None = None,
         day_policy: DayPolicy = "rolling",
@@ -128,12 +133,14 @@ class Sandbox:
             edition=edition,
             access_key=access_key,
             users=users,
+            profile=profile,
         )
         self.faults = Faults(seed)
         self._front = Front(self.engine, self.flood, self.faults, self.clock)
         self.app: ASGIApp = Router(
             [
                 Route(f"{REST_PATH}{{operation}}", self._front),
+                Route(WEBSERVICE_PATH, self._front),
                 Route(f"{VTAP_PATH}{{path:path}}", self._front),
                 control_routes(self._front),
             ],
@@ -207,6 +214,10 @@ class Sandbox:
             with the use of each.
         """
         return self._front.ledger()
+
+    def end_sessions(self) -> None:
+        """End every session of `/webservice.php`, as a restart of the server does."""
+        self._front.sessions.end_sessions()
 
     def reset(self) -> None:
         """Go back to the start: the records as seeded, no calls, no faults. Routes stay."""

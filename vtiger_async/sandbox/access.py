@@ -11,12 +11,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from vtiger_async.sandbox.answers import Fault
+from vtiger_async.sandbox.profiles import Profile
 from vtiger_async.sandbox.schema import SCHEMA, Field, Module
 
-__all__ = ["GROUPS", "User", "denied", "users_of"]
+__all__ = ["CLOUD_FIELDS", "GROUPS", "User", "denied", "users_of"]
 
 GROUPS = (
     (2, "Team Selling", "Group Related to Sales"),
@@ -26,6 +27,16 @@ GROUPS = (
 """The groups: number, name and description."""
 
 _PRIVATE = frozenset({"Contacts"})
+
+CLOUD_FIELDS = frozenset(
+    (module.name, item.name)
+    for module in SCHEMA.modules.values()
+    for item in module.fields.values()
+    if item.name.startswith("cf_")
+    or item.name == "pipeline"
+    or (module.name == "ModComments" and item.name in ("modifiedby", "starred", "tags"))
+)
+"""The fields that no fresh open-source Vtiger has: custom fields, pipelines, some of comments."""
 
 
 def denied(message: str = "Permission to perform the operation is denied") -> Fault:
@@ -107,12 +118,15 @@ def _key(seed: int, name: str) -> str:
     return hashlib.sha256(f"vtiger sandbox {seed} access key of {name}".encode()).hexdigest()[:16]
 
 
-def users_of(seed: int, access_key: str | None = None) -> Mapping[str, User]:
+def users_of(
+    seed: int, access_key: str | None = None, profile: Profile | None = None
+) -> Mapping[str, User]:
     """Return the users by name.
 
     Args:
         seed: What their access keys are derived from.
         access_key: The key of `admin`, in place of the derived one.
+        profile: What kind of Vtiger it is; nobody sees the fields that it does not have.
     """
     users = (
         User(
@@ -127,4 +141,7 @@ def users_of(seed: int, access_key: str | None = None) -> Mapping[str, User]:
         User("guest", 6, "Gus", "Guest", _key(seed, "guest"), read_only=True),
         User("inactive", 7, "Ina", "Inactive", _key(seed, "inactive"), active=False),
     )  # fmt: skip
-    return {user.name: user for user in users}
+    absent = frozenset[tuple[str, str]]()
+    if profile is not None and not profile.cloud_fields:
+        absent = CLOUD_FIELDS
+    return {user.name: evolve(user, hidden_fields=user.hidden_fields | absent) for user in users}

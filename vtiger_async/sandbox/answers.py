@@ -17,10 +17,15 @@ class Fault(Exception):  # noqa: N818 - an answer of Vtiger, not an error of the
         code: The error code; the integer 0 for duplicates, as on the wire.
         message: The message, which is also the HTTP reason phrase.
         status: The HTTP status.
+        keeps: Whether what was written before the error stays written, as after a PHP error
+            outside a transaction.
     """
 
-    def __init__(self, code: str | int, message: str, status: int = 400) -> None:
+    def __init__(
+        self, code: str | int, message: str, status: int = 400, *, keeps: bool = False
+    ) -> None:
         super().__init__(code, message, status)
+        self.keeps = keeps
         self.code = code
         self.message = message
         self.status = status

@@ -2,7 +2,8 @@
 
 It serves `/restapi/v1/vtiger/default/{operation}` as the manuals have it, and
 `/restapi/vtap/api/<path>` for routes registered in Python, as a tenant builds them with the
-vendor's API Designer. Every such call counts against the quota; `/__sandbox__/` does not.
+vendor's API Designer; `/webservice.php` goes through here, too (see `webservice.py`). Every such
+call counts against the quota; `/__sandbox__/` does not.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 import anyio
-from attrs import define, field
+from attrs import define, evolve, field
 from starlette.types import Receive, Scope, Send
 
 from vtiger_async.clock import Clock
@@ -31,6 +32,7 @@ from vtiger_async.sandbox.replies import (
     success,
     wait_for_disconnect,
 )
+from vtiger_async.sandbox.webservice import WEBSERVICE_PATH, Webservice
 from vtiger_async.wire.operations import OPERATIONS
 
 __all__ = ["MAX_URL", "REST_PATH", "VTAP_PATH", "Front", "Handler", "not_found", "operation_at"]
@@ -64,6 +66,7 @@ class Front:
         routes: The registered routes, by path.
         calls: The calls so far, by operation, refused ones too.
         statuses: The replies so far, by HTTP status.
+        sessions: What answers `/webservice.php`.
     """
 
     engine: Engine
@@ -73,9 +76,14 @@ class Front:
     routes: dict[str, Handler] = field(factory=dict[str, Handler])
     calls: Counter[str] = field(factory=Counter[str])
     statuses: Counter[int] = field(factory=Counter[int])
+    sessions: Webservice = field(init=False)
+    _running: int = field(init=False, default=0)
     _abandoned: list[tuple[float, Callable[[], object]]] = field(
         init=False, factory=list[tuple[float, Callable[[], object]]]
     )
+
+    def __attrs_post_init__(self) -> None:
+        self.sessions = Webservice(self.engine, self.clock)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request.
@@ -84,19 +92,21 @@ class Front:
             DroppedConnection: A fault ends the connection without a whole reply.
         """
         self.finish_abandoned()
-        name = operation_at(scope["path"])
-        call = await read_call(name, scope, receive)
+        call = await read_call(operation_at(scope["path"]), scope, receive)
+        if scope["path"] == WEBSERVICE_PATH:
+            call = self.sessions.narrowed(call)
         if len(scope["path"]) + len(scope["query_string"]) > MAX_URL:
             await self._send(_TOO_LONG, [], scope, send)
             return
-        self.calls[name] += 1
+        self.calls[call.name] += 1
         charged_at = self.flood.admit()
         headers = self.flood.headers(refused=charged_at is None)
         if charged_at is None:
             await self._send(_REFUSED, headers, scope, send)
             return
         try:
-            reply = await self._answer(call)
+            async with self.sessions.turn(call):
+                reply = await self._answer_among_others(call)
         except NoAnswer:
             await wait_for_disconnect(receive)
             raise DroppedConnection(reset=False) from None
@@ -127,10 +137,18 @@ class Front:
         """Go back to the start: records, quota, counts, no faults; the routes stay."""
         self._abandoned.clear()
         self.engine.reset()
+        self.sessions.end_sessions()
         self.flood.reset()
         self.faults.clear()
         self.calls.clear()
         self.statuses.clear()
+
+    async def _answer_among_others(self, call: Call) -> Reply:
+        self._running += 1
+        try:
+            return await self._answer(call)
+        finally:
+            self._running -= 1
 
     async def _answer(self, call: Call) -> Reply:
         """Return what the client is to see, after the latency and through the fault on order."""
@@ -153,18 +171,27 @@ class Front:
 
     def _execute(self, call: Call) -> Reply:
         """Execute the operation, and return the true reply."""
+        if call.session is not None:
+            return self.sessions.answer(call, crowded=self._running > 1)
         found = credentials(call.headers)
         user = self.engine.authenticate(*found) if found else None
         if user is None:
-            return UNAUTHORIZED
+            return evolve(UNAUTHORIZED, content_type=self._content_type)
         try:
-            return success(self._result(call, user))
+            return success(self._result(call, user), self._content_type)
         except Fault as fault:
-            return failure(fault.code, fault.message, fault.status)
+            reply = failure(fault.code, fault.message, fault.status)
+            return evolve(reply, content_type=self._content_type)
+
+    @property
+    def _content_type(self) -> bytes:
+        return self.engine.profile.content_type.encode()
 
     def _result(self, call: Call, user: User) -> object:
         if not call.name.startswith("vtap/"):
-            return self.engine.execute(call.name, call.params, user, call.files)
+            return self.engine.execute(
+                call.name, call.params, user, call.files, crowded=self._running > 1
+            )
         handler = self.routes.get(call.name.removeprefix("vtap/"))
         if handler is None:
             raise Fault("UNKNOWN_OPERATION", "Unknown operation requested", 404)

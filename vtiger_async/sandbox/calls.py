@@ -14,6 +14,7 @@ from attrs import frozen
 
 from vtiger_async.sandbox.access import User, denied
 from vtiger_async.sandbox.answers import Fault, Upload
+from vtiger_async.sandbox.profiles import Profile
 from vtiger_async.sandbox.schema import SCHEMA, Module
 from vtiger_async.sandbox.store import DELETED, Row, Store
 
@@ -61,6 +62,8 @@ class Call:
         time: The same in Unix seconds.
         number: How many calls the engine has served, which makes unordered rows unstable.
         daily_limit: What `editionLimits` tells of the calls a day.
+        profile: What kind of Vtiger this is.
+        crowded: Whether other calls are under way.
     """
 
     operation: str
@@ -72,6 +75,8 @@ class Call:
     time: float
     number: int
     daily_limit: int
+    profile: Profile
+    crowded: bool
 
     def text(self, name: str) -> str:
         """Return a parameter, the last where it was sent often; empty where it is missing."""

@@ -70,9 +70,9 @@ def convert_lead(call: Call) -> object:
     """
     element = call.element()
     module, number, row = call.found(as_text(element.get("leadId")))
-    if module.name != "Leads":
+    if module.name != "Leads" and call.profile.atomic_conversion:
         raise bad_id()
-    if not call.user.may_write(module):
+    if not (call.profile.everyone_converts or call.user.may_write(module)):
         raise denied("Permission to write is denied")
     if call.store.state(module, number) == CONVERTED:
         raise Fault("LEAD_ALREADY_CONVERTED", "Lead is already converted")
@@ -82,8 +82,12 @@ def convert_lead(call: Call) -> object:
     made: dict[str, str] = {}
     for name in ("Accounts", "Contacts", "Potentials"):
         if name in asked:
-            made[name] = _make(call, name, lead, asked[name], made)
-    if made:
+            try:
+                made[name] = _make(call, name, lead, asked[name], made)
+            except Fault as fault:
+                fault.keeps = not call.profile.atomic_conversion
+                raise
+    if made and module.name == "Leads":
         values = {"modifiedtime": call.now, "modifiedby": call.user.id}
         call.store.change(module, number, values)
         call.store.run("UPDATE Leads SET row_state = ? WHERE n = ?", (CONVERTED, number))
@@ -111,13 +115,14 @@ def _make(
     element: Element = {
         target: lead[source]
         for source, target in (_COMMON | _MAPPED[name]).items()
-        if target in module.fields and lead[source]
+        if target in module.fields and lead.get(source)
     }
     own = "accountname" if name == "Accounts" else "potentialname"
     if name != "Contacts":
-        element.setdefault(own, lead["lastname"])
+        element.setdefault(own, call.profile.unnamed_company or lead.get("lastname"))
     if name == "Potentials":
-        element["sales_stage"] = "Prospecting"
+        if call.profile.atomic_conversion:
+            element["sales_stage"] = "Prospecting"
         element |= {"related_to": made.get("Accounts"), "contact_id": made.get("Contacts")}
     if name == "Contacts":
         element["account_id"] = made.get("Accounts")

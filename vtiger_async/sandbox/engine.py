@@ -21,10 +21,12 @@ from vtiger_async.sandbox.access import User, users_of
 from vtiger_async.sandbox.answers import Fault, Upload
 from vtiger_async.sandbox.attachments import files_retrieve
 from vtiger_async.sandbox.calls import Call, internal_error
+from vtiger_async.sandbox.profiles import ProfileName, profile_named
 from vtiger_async.sandbox.query import query
 from vtiger_async.sandbox.seed import plant
 from vtiger_async.sandbox.store import Store
 from vtiger_async.sandbox.syncing import stamp
+from vtiger_async.wire.operations import OPERATIONS
 
 __all__ = ["OPERATION_NAMES", "Engine", "Fault", "Upload", "User"]
 
@@ -63,6 +65,9 @@ _WRITES: dict[str, Callable[[Call], object]] = {
     "delete_picklist": picklists.delete_picklist,
 }
 
+_NAMES = {name.lower(): name for name in OPERATIONS}
+_SESSION = frozenset({"getchallenge", "login", "logout", "extendsession"})
+
 OPERATION_NAMES = tuple({**_READS, **_WRITES})
 """The operations that the engine runs, in lower case."""
 
@@ -88,6 +93,13 @@ class Engine:
         access_key: The access key of `admin`, in place of the derived one.
         populate: Whether to start with records at all; False is `records=0`.
         users: How many users are paid for, which `editionLimits` tells of.
+        profile: What kind of Vtiger it is: `"cloud"` or `"oss-8.4"` (see `profiles.py`).
+
+    Attributes:
+        profile: The traits of that kind.
+
+    Raises:
+        ConfigurationError: The edition or the profile is unknown.
     """
 
     def __init__(
@@ -101,7 +113,9 @@ class Engine:
         access_key: str | None = None,
         populate: bool = True,
         users: int = 5,
+        profile: ProfileName = "cloud",
     ) -> None:
+        self.profile = profile_named(profile)
         self._clock = clock
         self._seed = seed
         self._records = records if populate else 0
@@ -113,7 +127,7 @@ class Engine:
         else:
             self._store = Store(store)
             self._plant_or_read_seed()
-        self._users = users_of(self._seed, access_key)
+        self._users = users_of(self._seed, access_key, self.profile)
 
     def _plant_or_read_seed(self) -> None:
         found = self._store.rows("SELECT value FROM meta WHERE name = 'seed'")
@@ -144,6 +158,8 @@ class Engine:
         params: Mapping[str, str | list[str]],
         user: User,
         files: Sequence[Upload] = (),
+        *,
+        crowded: bool = False,
     ) -> object:
         """Run an operation and return its `result`, ready for JSON.
 
@@ -154,6 +170,7 @@ class Engine:
             params: What was sent, by name.
             user: Who asks.
             files: The files that were sent with it.
+            crowded: Whether other calls are under way, which lets auto numbers repeat (measured).
 
         Raises:
             Fault: The error answer of Vtiger.
@@ -172,6 +189,8 @@ class Engine:
                 time=now,
                 number=self._served + self._seed,
                 daily_limit=self._daily_limit,
+                profile=self.profile,
+                crowded=crowded,
             )
             try:
                 return self._run(name, call)
@@ -180,12 +199,22 @@ class Engine:
                 raise internal_error() from error
 
     def _run(self, name: str, call: Call) -> object:
+        if name in self.profile.unsupported:
+            said = f"Operation {_NAMES.get(name, name)} has no counterpart in the open-source core"
+            raise Fault("OPERATION_NOT_SUPPORTED", said, 404)
         if name in _READS:
             return _READS[name](call)
         if name not in _WRITES:
-            raise Fault("UNKNOWN_OPERATION", "Unknown operation requested")
+            status = 404 if name in _SESSION and self.profile.session_calls_are_404 else 400
+            raise Fault("UNKNOWN_OPERATION", "Unknown operation requested", status)
         with self._store.writing():
-            return _WRITES[name](call)
+            try:
+                return _WRITES[name](call)
+            except Fault as fault:
+                if not fault.keeps:
+                    raise
+                kept = fault
+        raise kept
 
     def reset(self) -> None:
         """Go back to the freshly seeded state; the ledger is empty then."""

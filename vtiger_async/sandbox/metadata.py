@@ -7,6 +7,7 @@ import hashlib
 from vtiger_async.sandbox.access import denied
 from vtiger_async.sandbox.calls import Call
 from vtiger_async.sandbox.picklists import values_of
+from vtiger_async.sandbox.plain import plain_description, plain_types
 from vtiger_async.sandbox.reading import view_of
 from vtiger_async.sandbox.records import CLOSED_STATES
 from vtiger_async.sandbox.schema import SCHEMA, Field, Module
@@ -33,6 +34,10 @@ def me(call: Call) -> object:
     a client must never show them.
     """
     users = SCHEMA.modules["Users"]
+    if call.profile.brief_me:
+        row = call.store.record(users, call.user.number) or users.empty_row
+        names = ("user_name", "first_name", "last_name", "email1")
+        return {"id": call.user.id} | {name: row[users.columns[name]] for name in names}
     row = call.store.record(users, call.user.number) or users.empty_row
     record: dict[str, object] = dict(zip(users.columns, row, strict=True))
     digest = hashlib.sha256(f"password of {call.user.name}".encode()).hexdigest()
@@ -43,6 +48,8 @@ def me(call: Call) -> object:
 def list_types(call: Call) -> object:
     """Answer `listtypes`: the modules that the user sees, or those with a field of some types."""
     wanted = set(call.names("fieldTypeList"))
+    if call.profile.plain_describe:
+        return plain_types(call, wanted)
     shown = [
         module
         for module in SCHEMA.modules.values()
@@ -69,6 +76,8 @@ def describe(call: Call) -> object:
     """
     name = call.text("elementType")
     module = call.visible(name, f" for name : {name}")
+    if call.profile.plain_describe:
+        return plain_description(call, module)
     writes = call.user.may_write(module) and module.creatable
     fields = [
         _described(call, module, item)

@@ -36,6 +36,9 @@ class Call:
         files: The uploaded files.
         body: The body as it came, for routes that read JSON.
         headers: The request's headers.
+        query: The parameters of the URL alone, which webservice.php tells from those of the form.
+        form: The parameters of the form alone.
+        session: The session's name on webservice.php; None on other paths.
     """
 
     name: str
@@ -44,6 +47,9 @@ class Call:
     files: tuple[Upload, ...]
     body: bytes = field(repr=False)
     headers: Headers = field(repr=False)
+    query: Params = field(factory=dict[str, str | list[str]], repr=False)
+    form: Params = field(factory=dict[str, str | list[str]], repr=False)
+    session: str | None = field(default=None, repr=False)
 
 
 class _InMemoryParser(MultiPartParser):
@@ -56,15 +62,15 @@ async def read_call(name: str, scope: Scope, receive: Receive) -> Call:
     """Read a request to its end."""
     body = await _read_body(receive)
     headers = Headers(scope=scope)
-    params = _php_params(scope["query_string"].decode("latin-1"))
+    query = _php_params(scope["query_string"].decode("latin-1"))
+    form: Params = {}
     files: tuple[Upload, ...] = ()
     kind = headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "application/x-www-form-urlencoded":
-        params |= _php_params(body.decode("latin-1"))
+        form = _php_params(body.decode("latin-1"))
     elif kind == "multipart/form-data":
-        fields, files = await _read_multipart(headers, body)
-        params |= fields
-    return Call(name, scope["method"], params, files, body, headers)
+        form, files = await _read_multipart(headers, body)
+    return Call(name, scope["method"], query | form, files, body, headers, query, form)
 
 
 def credentials(headers: Headers) -> tuple[str, str] | None:

@@ -10,6 +10,7 @@ import html
 import re
 from collections.abc import Sequence
 from functools import lru_cache
+from html.entities import codepoint2name
 
 from attrs import frozen
 
@@ -18,7 +19,7 @@ from vtiger_async.sandbox.schema import Field, Module
 from vtiger_async.sandbox.store import Row
 from vtiger_async.sandbox.stored_form import MASK
 
-__all__ = ["View", "full_form", "label_of", "row_form", "view_of"]
+__all__ = ["View", "full_form", "is_star_known", "label_of", "row_form", "view_of"]
 
 _SCRIPT = re.compile(r"<(/?script[^>]*)>", re.IGNORECASE)
 
@@ -61,10 +62,22 @@ def view_of(call: Call, module: Module) -> View:
     return _view(module, call.user.hidden_fields)
 
 
-def label_of(module: Module, row: Row) -> str:
-    """Return the record's label, HTML-escaped as Vtiger sends it."""
+def label_of(module: Module, row: Row, *, entities: bool = False) -> str:
+    """Return the record's label, HTML-escaped as Vtiger sends it.
+
+    Args:
+        module: The module.
+        row: Its stored values.
+        entities: Whether each character that HTML 4 names becomes its entity.
+    """
     parts = (row[module.columns[name]] or "" for name in module.label_fields)
-    return html.escape(" ".join(part for part in parts if part), quote=True)
+    text = " ".join(part for part in parts if part)
+    return "".join(_entity(char) for char in text) if entities else html.escape(text, quote=True)
+
+
+def _entity(char: str) -> str:
+    name = "" if char == "'" else codepoint2name.get(ord(char), "")
+    return f"&{name};" if name else ("&#039;" if char == "'" else char)
 
 
 def row_form(
@@ -81,6 +94,20 @@ def row_form(
     record: dict[str, object] = dict(zip(names, values, strict=True))
     record["id"] = module.record_id(number)
     return record
+
+
+def is_star_known(call: Call, record: dict[str, object]) -> bool:
+    """Return whether `starred` says something to the caller (see the profile)."""
+    return not call.profile.starred_by_writer or record.get("modifiedby") == call.user.id
+
+
+def _blank(call: Call, module: Module, record: dict[str, object]) -> None:
+    """Write into a record what its unset fields read as (see the profile)."""
+    for where, name, value in call.profile.unset:
+        if where == module.name and record.get(name) in (None, "", "0"):
+            record[name] = value
+    if record.get("starred") == "0" and not is_star_known(call, record):
+        record["starred"] = ""
 
 
 def full_form(
@@ -107,9 +134,13 @@ def full_form(
         for name, value in record.items():
             if isinstance(value, str) and "<" in value:
                 record[name] = _SCRIPT.sub(r"&lt;\1&gt;", value)
+    _blank(call, module, record)
     files = call.store.rows("SELECT n FROM files WHERE parent = ?", (record["id"],))
     if files:
         record["imageattachmentids"] = ",".join(module.record_id(row[0]) for row in files)
-    if module.label_fields:
-        record["label"] = label_of(module, row)
+    plain = dict(call.profile.plain_ids)
+    if plain.get(module.name):
+        record[plain[module.name]] = str(number)
+    elif module.label_fields and module.name not in plain:
+        record["label"] = label_of(module, row, entities=call.profile.entities_in_labels)
     return record

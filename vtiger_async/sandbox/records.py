@@ -18,7 +18,13 @@ from vtiger_async.sandbox.reading import full_form
 from vtiger_async.sandbox.schema import SCHEMA, Module
 from vtiger_async.sandbox.store import DELETED, Row, column
 from vtiger_async.sandbox.stored_form import as_text
-from vtiger_async.sandbox.writing import defaults, refuse_duplicates, require, stored_values
+from vtiger_async.sandbox.writing import (
+    defaults,
+    duration,
+    refuse_duplicates,
+    require,
+    stored_values,
+)
 
 __all__ = [
     "CLOSED_STATES",
@@ -31,6 +37,8 @@ __all__ = [
     "revise",
     "update",
 ]
+
+_UNKNOWN = "Unknown Error while processing request"
 
 CLOSED_STATES = {
     "HelpDesk": ("ticketstatus", ("Closed",), "Open"),
@@ -60,11 +68,17 @@ def insert_new(call: Call, module: Module, values: dict[str, str | None]) -> tup
         if name in module.columns:
             row[module.columns[name]] = value
     if module.number_field:
-        row[module.columns[module.number_field]] = call.store.next_count(module)
+        row[module.columns[module.number_field]] = _next_count(call, module)
     stored = tuple(row)
     call.store.insert(module, number, stored)
     call.log(module, number)
     return number, stored
+
+
+def _next_count(call: Call, module: Module) -> str:
+    """Return the record's auto number; under load each second one is that of the one before."""
+    repeats = call.crowded and call.profile.numbers_repeat and call.number % 2
+    return call.store.last_count(module) if repeats else call.store.next_count(module)
 
 
 def create(call: Call) -> object:
@@ -89,6 +103,8 @@ def create(call: Call) -> object:
         values["folderid"] = SCHEMA.modules["DocumentFolders"].record_id(1)
     if module.has_lines:
         values |= totals(lines, values.get("txtAdjustment"))
+    if module.name in ("Calendar", "Events") and call.profile.computes_durations:
+        values |= duration(values)
     if module.name == "Calendar" and not values.get("activitytype"):
         return _task_among_events(call, module, values)
     number, row = insert_new(call, module, values)
@@ -164,6 +180,9 @@ def _changed(call: Call, *, all_fields: bool) -> object:
     values = stored_values(call, module, element)
     lines = given_lines(element) if module.has_lines else []
     require(module, element, all_fields=all_fields)
+    if lines and call.profile.lines_cannot_change:
+        replace_lines(call.store, module.record_id(number), [])
+        raise Fault("INTERNAL_SERVER_ERROR", _UNKNOWN, 500, keeps=True)
     refuse_duplicates(call, module, values, besides=number)
     if lines:
         adjustment = values.get("txtAdjustment", row[module.columns["txtAdjustment"]])

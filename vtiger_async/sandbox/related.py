@@ -17,6 +17,9 @@ from vtiger_async.sandbox.store import LIVE, column
 __all__ = ["add_related", "delete_related", "query_related", "related_types", "retrieve_related"]
 
 
+_AFTER_CALLS = ("Service Contracts", "Services")
+
+
 def related_types(call: Call) -> object:
     """Answer `relatedtypes`.
 
@@ -30,6 +33,8 @@ def related_types(call: Call) -> object:
         for relation in RELATIONS.get(module.name, ())
         if call.user.sees(SCHEMA.modules[relation.module])
     ]
+    if call.profile.plain_describe:
+        return _plain_types(shown)
     information = {
         relation.label: {
             "name": relation.module,
@@ -43,6 +48,17 @@ def related_types(call: Call) -> object:
     }
     # An empty map of PHP arrives as a list.
     return {"types": [relation.module for relation in shown], "information": information or []}
+
+
+def _plain_types(shown: list[Relation]) -> dict[str, object]:
+    """Return what the open source tells of relations; it has one to its log of calls."""
+    listed = [(relation.module, relation.label) for relation in shown]
+    labels = [label for _, label in listed]
+    if "Emails" in labels and "Campaigns" in labels:
+        place = min(labels.index(label) for label in _AFTER_CALLS if label in labels)
+        listed.insert(place, ("PBXManager", "PBXManager"))
+    information = {label: {"name": name, "label": label, "isEntity": "1"} for name, label in listed}
+    return {"types": [name for name, _ in listed], "information": information or []}
 
 
 def _relation(call: Call, module: Module, label: str, target: str | None = None) -> Relation:

@@ -73,10 +73,10 @@ class Reply:
     drip: float = 0.0
 
 
-def success(result: object) -> Reply:
+def success(result: object, content_type: bytes = b"text/json") -> Reply:
     """Return the reply to an operation that succeeded."""
     body = json.dumps({"success": True, "result": result}, separators=(",", ":"))
-    return Reply(200, body.encode())
+    return Reply(200, body.encode(), content_type)
 
 
 def failure(

@@ -178,6 +178,10 @@ class Store:
         self._counts[module.name] += 1
         return f"{module.number_prefix}{self._counts[module.name]}"
 
+    def last_count(self, module: Module) -> str:
+        """Return the text that the record before got in the module's number field."""
+        return f"{module.number_prefix}{self._counts[module.name]}"
+
     def insert(self, module: Module, number: int, row: Row, state: int = LIVE) -> None:
         """Write a new record."""
         self._db.execute(self._insert_sql(module), (number, state, *row))

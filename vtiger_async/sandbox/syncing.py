@@ -14,7 +14,7 @@ from vtiger_async.sandbox.access import denied
 from vtiger_async.sandbox.answers import Fault
 from vtiger_async.sandbox.calls import Call
 from vtiger_async.sandbox.query import PAGE
-from vtiger_async.sandbox.reading import row_form, view_of
+from vtiger_async.sandbox.reading import is_star_known, row_form, view_of
 from vtiger_async.sandbox.schema import Module
 from vtiger_async.sandbox.store import LIVE, column
 from vtiger_async.sandbox.stored_form import MASK
@@ -41,6 +41,8 @@ def sync(call: Call) -> object:
         Fault: ACCESS_DENIED for a module that is not synchronised, or for the type `application`
             by anyone but an admin; QUERY_SYNTAX_ERROR where modifiedTime is no number.
     """
+    if call.text("elementType") in call.profile.sync_fatal:
+        raise Fault("INTERNAL_SERVER_ERROR", "Unknown Error while processing request", 500)
     module = call.visible(call.text("elementType"))
     if not module.is_entity:
         raise denied()
@@ -98,6 +100,8 @@ def _changes(
             deleted.append(module.record_id(number))
         else:
             record = row_form(module, number, view.names, values)
+            if record.get("starred") == "0" and not is_star_known(call, record):
+                record["starred"] = None
             for name in view.sensitive:
                 record[name] = MASK if record[name] else ""
             updated.append(record)

@@ -8,6 +8,7 @@ mandatory fields, one at a time, in the order of the module's fields.
 from __future__ import annotations
 
 import re
+from datetime import datetime, timedelta
 
 from vtiger_async.sandbox.access import GROUPS, denied
 from vtiger_async.sandbox.answers import Fault
@@ -17,7 +18,7 @@ from vtiger_async.sandbox.schema import SCHEMA, Field, Module
 from vtiger_async.sandbox.store import DELETED, LIVE, comparable
 from vtiger_async.sandbox.stored_form import MASK, as_text, stored_form
 
-__all__ = ["defaults", "refuse_duplicates", "require", "stored_values"]
+__all__ = ["defaults", "duration", "refuse_duplicates", "require", "stored_values"]
 
 _OWNER = re.compile(r"(?:(\d{1,9})x)?(\d{1,18})", re.ASCII)
 
@@ -89,6 +90,20 @@ def defaults(module: Module) -> dict[str, str | None]:
         else:
             values[item.name] = stored_form(item, item.default)
     return values
+
+
+def duration(values: dict[str, str | None]) -> dict[str, str | None]:
+    """Return how long an activity lasts, in hours and minutes; nothing where it has no days."""
+    try:
+        start = datetime.fromisoformat(f"{values.get('date_start')} {values.get('time_start')}")
+        if values.get("time_end"):
+            end = datetime.fromisoformat(f"{values.get('due_date')} {values['time_end']}")
+        else:
+            end = datetime.fromisoformat(f"{values.get('due_date')}") + timedelta(days=1)
+    except ValueError:
+        return {}
+    minutes = max(int((end - start).total_seconds()) // 60, 0)
+    return {"duration_hours": str(minutes // 60), "duration_minutes": str(minutes % 60)}
 
 
 def require(module: Module, element: Element, *, all_fields: bool) -> None:

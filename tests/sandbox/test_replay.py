@@ -1,0 +1,83 @@
+"""The profile `oss-8.4` answers as the recorded Vtiger 8.4 did."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from pathlib import Path
+
+import anyio
+import pytest
+
+from tests.sandbox.engine_calls import StillClock
+from tests.sandbox.front_calls import http_of
+from tests.sandbox.replay import Replay, is_invented, read_exchanges
+from tests.sandbox.replay_world import known_records, prepare
+from vtiger_async.sandbox import Sandbox
+
+FOLDER = Path(__file__).resolve().parents[3] / "shared" / "vtiger" / "exchanges"
+
+_UNPATCHED = (
+    "of the tree before it was patched; the profile is the patched one, which all others show"
+)
+_INVENTORY = "taxes, charges and final details of a document with lines are not worked out"
+
+DIFFERING = {
+    "create/invoice_unpatched_restapi": _UNPATCHED,
+    "query/count_unpatched_restapi": _UNPATCHED,
+    "query/count_where_unpatched_restapi": _UNPATCHED,
+    "query/count_unpatched_webservice": _UNPATCHED,
+    "query/count_where_unpatched_webservice": _UNPATCHED,
+    "describe/ok_Users": "the sandbox keeps only some of the fields of a user",
+    "retrieve/ok_user": "the sandbox keeps only some of the fields of a user",
+    "describe/ok_ProductTaxes": "the sandbox lists the module and holds no taxes of products",
+    "create/mandatory_zero": "the label 0 begins with a space there, for no known reason",
+    "create/long_text": "the label is made there of the text as sent, before the field cuts it",
+    "retrieve/ok_company": "the sandbox keeps no logo",
+    "retrieve/sql": "an id with text after its number is malformed here; there it was read as 1",
+    "create/invoice_service_line": _INVENTORY,
+    "create/salesorder": _INVENTORY,
+    "create/purchaseorder": _INVENTORY,
+    "retrieve/invoice": _INVENTORY,
+    "create/users_roleid_plain": "nobody creates users in the sandbox: it refuses before it reads",
+}
+"""The exchanges that the sandbox answers otherwise, and why."""
+
+pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason="the exchanges are not here")
+
+
+async def replayed() -> tuple[Counter[str], Counter[str], dict[str, str]]:
+    """Replay all, and return how many counted, how many agreed, and how the others differ."""
+    clock = StillClock(1_795_300_000)
+    counted: Counter[str] = Counter()
+    agreed: Counter[str] = Counter()
+    differing: dict[str, str] = {}
+    exchanges = read_exchanges(FOLDER)
+    known = known_records(exchanges)
+    with Sandbox(profile="oss-8.4", records=0, limits=False, clock=clock) as sandbox:
+        async with http_of(sandbox, auth=None) as http:
+            replay = Replay(sandbox, clock, http)
+            for exchange in exchanges:
+                prepare(replay, exchange, known)
+                difference = await replay.differences(exchange)
+                if is_invented(exchange):
+                    continue
+                counted[exchange["operation"]] += 1
+                if difference:
+                    differing[f"{exchange['operation']}/{exchange['name']}"] = difference
+                else:
+                    agreed[exchange["operation"]] += 1
+    return counted, agreed, differing
+
+
+def test_recorded_exchanges() -> None:
+    """The profile oss-8.4 answers at least 95 % of the recorded exchanges as they were recorded."""
+    counted, agreed, differing = anyio.run(replayed)
+    for operation in sorted(counted):
+        sys.stdout.write(f"{operation:24} {agreed[operation]:4} of {counted[operation]}\n")
+    share = agreed.total() / counted.total()
+    sys.stdout.write(f"{'all':24} {agreed.total():4} of {counted.total()} ({share:.1%})\n")
+    unlisted = {name: said for name, said in differing.items() if name not in DIFFERING}
+    assert unlisted == {}
+    assert DIFFERING.keys() == differing.keys()
+    assert share >= 0.95

@@ -1,0 +1,170 @@
+"""What a profile of the sandbox does: one table, a row per trait and a column per profile.
+
+`cloud` follows the vendor's manuals and what is known of the Cloud. `oss-8.4` follows what was
+measured on an open-source Vtiger 8.4.0 under PHP 8.2. Where the two agree (paging, sync, the query
+language, the silent losses on write) there is no trait here: the sandbox does it on both.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+from attrs import frozen
+
+from vtiger_async.errors import ConfigurationError
+
+__all__ = ["PROFILES", "Profile", "ProfileName", "profile_named"]
+
+ProfileName: TypeAlias = Literal["cloud", "oss-8.4"]
+"""The names of the profiles."""
+
+
+@frozen(kw_only=True)
+class Profile:
+    """The traits of one kind of Vtiger.
+
+    Attributes:
+        name: What the profile is called.
+        content_type: The Content-Type of the REST answers.
+        version: What `login` tells as `vtigerVersion`.
+        unsupported: Operations, in lower case, that answer 404 OPERATION_NOT_SUPPORTED: they are
+            the Cloud's own.
+        session_calls_are_404: Whether `login` and its kin answer 404 on the REST path, where any
+            other unknown operation answers 400.
+        cloud_fields: Whether modules have the fields of the Cloud: pipelines and custom fields.
+        brief_me: Whether `me` gives five keys, and not the user's whole record.
+        plain_describe: Whether `describe` and `relatedtypes` leave out the keys that only the
+            manual has (`inactivefields`, `closedStatesInfo`, `quickcreate`, `relation_id`, ...).
+        writable_system: Whether `describe` calls every module of the system writable to those who
+            may write, and `allowDuplicates` is false for each module of entities.
+        entities_in_labels: Whether a label has an HTML entity for every character that HTML 4 names
+            (`&euml;`, `&#039;`), and not only for the five of markup.
+        plain_ids: Modules whose records have no label and, under this name, their bare number too.
+        unset: What some fields read as in a whole record while nobody has written them: module,
+            field and value.
+        starred_by_writer: Whether `starred` is empty for everyone but who wrote the record last,
+            who stands for those that have looked at it.
+        computes_durations: Whether the CRM works out how long an activity lasts; one without an end
+            lasts until its last day is over.
+        numbers_repeat: Whether auto numbers (`lead_no`) repeat under load: a record that is created
+            while other calls are under way may get the number of the one before it.
+        file_in_list: Whether `files_retrieve` gives a list of one with `filesize` and the bare
+            number as `fileid`, and not the manual's object with `filezie` (sic).
+        atomic_conversion: Whether a `convertlead` that fails leaves nothing behind, knows what is
+            a lead, and fills in `sales_stage`. Without it the organisation and the contact stay
+            behind a failure at the deal, a deal wants its `sales_stage`, and records of other
+            modules are converted too.
+        everyone_converts: Whether a user without the right to write may convert leads.
+        unnamed_company: What an organisation is called that is made from a lead without company;
+            empty for the lead's last name.
+        lines_cannot_change: Whether `update` and `revise` with LineItems end in HTTP 500, after
+            the old lines are gone.
+        sync_fatal: Modules whose `sync` ends in HTTP 500; the empty name is one.
+        session_operations: The operations of webservice.php, in lower case; empty for all. Any
+            other is a fatal error there: HTTP 500 with an empty body.
+        session_fatal: Operations of webservice.php that always end in that fatal error.
+        stops_at_missing_maps: Whether `create` without `element` is such an error, too.
+    """
+
+    name: ProfileName
+    content_type: str
+    version: str
+    unsupported: frozenset[str] = frozenset()
+    session_calls_are_404: bool = False
+    cloud_fields: bool = True
+    brief_me: bool = False
+    plain_describe: bool = False
+    writable_system: bool = False
+    entities_in_labels: bool = False
+    plain_ids: tuple[tuple[str, str], ...] = ()
+    unset: tuple[tuple[str, str, str | None], ...] = ()
+    starred_by_writer: bool = False
+    computes_durations: bool = False
+    numbers_repeat: bool = False
+    file_in_list: bool = False
+    atomic_conversion: bool = True
+    everyone_converts: bool = False
+    unnamed_company: str = ""
+    lines_cannot_change: bool = False
+    sync_fatal: frozenset[str] = frozenset()
+    session_operations: frozenset[str] = frozenset()
+    session_fatal: frozenset[str] = frozenset()
+    stops_at_missing_maps: bool = False
+
+
+PROFILES: dict[ProfileName, Profile] = {
+    "cloud": Profile(name="cloud", content_type="text/json", version="8.4.0"),
+    "oss-8.4": Profile(
+        name="oss-8.4",
+        content_type="application/json; charset=UTF-8",
+        version="8.4.0",
+        unsupported=frozenset({"decrypt", "reopen", "editionlimits"}),
+        session_calls_are_404=True,
+        cloud_fields=False,
+        brief_me=True,
+        plain_describe=True,
+        writable_system=True,
+        entities_in_labels=True,
+        plain_ids=(
+            ("Groups", "groupid"),
+            ("Currency", ""),
+            ("DocumentFolders", "folderid"),
+            ("CompanyDetails", "organization_id"),
+            ("Tax", ""),
+        ),
+        unset=(
+            ("HelpDesk", "update_log", None),
+            ("Documents", "filedownloadcount", ""),
+            ("Calendar", "parent_id", ""),
+            ("Calendar", "contact_id", ""),
+            ("Calendar", "reminder_time", ""),
+            ("Events", "parent_id", ""),
+            ("Events", "contact_id", ""),
+            ("Invoice", "salesorder_id", ""),
+            ("CompanyDetails", "vatid", None),
+        ),
+        starred_by_writer=True,
+        computes_durations=True,
+        numbers_repeat=True,
+        file_in_list=True,
+        atomic_conversion=False,
+        everyone_converts=True,
+        unnamed_company="????",
+        lines_cannot_change=True,
+        sync_fatal=frozenset({"Emails", ""}),
+        session_operations=frozenset(
+            (
+                "listtypes",
+                "describe",
+                "create",
+                "retrieve",
+                "update",
+                "revise",
+                "delete",
+                "query",
+                "sync",
+                "relatedtypes",
+                "query_related",
+                "retrieve_related",
+                "add_related",
+                "files_retrieve",
+                "convertlead",
+            )
+        ),
+        session_fatal=frozenset({"sync"}),
+        stops_at_missing_maps=True,
+    ),
+}
+"""The profiles by name."""
+
+
+def profile_named(name: str) -> Profile:
+    """Return the profile of that name.
+
+    Raises:
+        ConfigurationError: There is none.
+    """
+    for profile in PROFILES.values():
+        if profile.name == name:
+            return profile
+    raise ConfigurationError(f"unknown profile {name!r}: it is one of {', '.join(PROFILES)}")
