@@ -191,7 +191,8 @@ class VtigerClient(RecordOperations, RelatedOperations):
         """
         statement = parse(query) if isinstance(query, str) else query
         checked_module(statement.module)
-        return Query(statement, self._rows, self._core.pipeline.admission.clock, resume)
+        clock = self._core.pipeline.admission.clock
+        return Query(statement, self._rows, clock, self.describe, resume)
 
     def sync(
         self,
