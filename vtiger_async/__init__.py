@@ -36,8 +36,10 @@ from vtiger_async.errors import (
     RecordNotFoundError,
     RequestTimeoutError,
     ServerError,
+    SilentChangeError,
     TransportError,
     UnsupportedOperationError,
+    ValidationError,
     VtigerError,
 )
 from vtiger_async.models.metadata import (
@@ -53,6 +55,7 @@ from vtiger_async.models.metadata import (
     Relation,
 )
 from vtiger_async.models.records import File, LookupHit, Record, TypedRecord, User
+from vtiger_async.problems import Problem, SilentChange, SilentChangeWarning
 from vtiger_async.quota import WindowUse
 from vtiger_async.retry import RetryPolicy
 from vtiger_async.types import RecordId, ServiceName
@@ -89,6 +92,7 @@ __all__ = [
     "OutcomeUnknownError",
     "PicklistDependency",
     "PicklistValue",
+    "Problem",
     "Query",
     "QuerySyntaxError",
     "Quota",
@@ -106,6 +110,9 @@ __all__ = [
     "Select",
     "ServerError",
     "ServiceName",
+    "SilentChange",
+    "SilentChangeError",
+    "SilentChangeWarning",
     "Sync",
     "SystemClock",
     "TransportError",
@@ -113,6 +120,7 @@ __all__ = [
     "TypedRecord",
     "UnsupportedOperationError",
     "User",
+    "ValidationError",
     "VtigerClient",
     "VtigerError",
     "WindowUse",
