@@ -22,7 +22,7 @@ VtigerError                      anything this package raises on purpose
 │   ├── LeadAlreadyConvertedError
 │   ├── UnsupportedOperationError
 │   └── ServerError              the server failed (5xx, or an internal error it admits)
-├── SilentChangeError            written, but not as it was sent; .record is what was stored
+├── SilentChangeError            answered with success, and not done as it was asked
 ├── RateLimitError               the server answered 429, and waiting would take too long
 └── QuotaExhaustedError          the next free call is further away than the caller will wait
 ```
@@ -309,14 +309,15 @@ class ServerError(ApiError):
 
 
 class SilentChangeError(VtigerError):
-    """The record was written, but not as it was sent; raised by a client with `strict=True`.
+    """Vtiger answered a write with success, and did something else.
+
+    A client with `strict=True` raises it for a record that was stored other than it was sent;
+    `add_related(verify=True)` for a relation that is not there.
 
     Attributes:
         changes: Every field that was stored other than it was sent.
-        record: The record as it is stored now.
+        record: The record as it is stored now: it was written. None for a relation.
     """
-
-    hint = "The record was written: see .record"
 
     def __init__(
         self,
@@ -329,6 +330,11 @@ class SilentChangeError(VtigerError):
         super().__init__(message or "; ".join(map(str, changes)), **context)
         self.changes = changes
         self.record = record
+
+    @property
+    def hint(self) -> str:  # type: ignore[override]  # a class attribute elsewhere, by what was done here
+        """What to know before it is sent again."""
+        return "" if self.record is None else "The record was written: see .record"
 
 
 class RateLimitError(VtigerError):

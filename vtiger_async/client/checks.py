@@ -6,12 +6,13 @@ They are loaded by the first write that needs them.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 from vtiger_async.client.core import Core
 from vtiger_async.errors import (
     AccessDeniedError,
+    InvalidArgumentError,
     RecordNotFoundError,
     SilentChangeError,
     ValidationError,
@@ -23,18 +24,28 @@ from vtiger_async.models.validation import Known, Write, problems_of
 from vtiger_async.problems import Problem, SilentChangeWarning
 from vtiger_async.types import ID_FORM, FieldValue
 
-__all__ = ["check_before", "compare_after"]
+__all__ = ["Source", "check_before", "compare_after"]
 
 _TO_CALLER = 4
 """Frames from `warnings.warn` to the line that awaits create, update or revise."""
 
-_Retrieve = Callable[[str], Awaitable[Record]]
+
+class Source(Protocol):
+    """What may be asked of the server before a write."""
+
+    async def describe(self, module: str) -> Module:
+        """Return a module's description; one that is kept costs no call."""
+        ...
+
+    async def retrieve(self, record_id: str) -> Record:
+        """Return a record."""
+        ...
 
 
 async def check_before(
     core: Core,
-    retrieve: _Retrieve | None,
-    module: Module,
+    source: Source | None,
+    module: str | None,
     fields: Mapping[str, FieldValue],
     write: Write,
     record_id: str | None,
@@ -43,38 +54,51 @@ async def check_before(
 
     Args:
         core: What the client knows.
-        retrieve: Reads a record, to look up owners that are not known yet; None spends no call.
-        module: The description of the record's module.
+        source: Tells what the client does not know; None where no call may be spent.
+        module: The module, where it is known.
         fields: Python values by field name.
         write: The operation.
-        record_id: The record that is changed, for the error.
+        record_id: The record that is changed.
 
     Raises:
         ValidationError: They do not; it lists every problem.
+        InvalidArgumentError: They are to be checked, and the module is not known.
     """
-    known = Known(core.prefixes, core.dependencies(module.name))
-    problems = problems_of(module, fields, write, known)
-    if retrieve is not None:
+    described = core.cached(module) if module else None
+    if described is None:
+        if source is None:
+            return
+        if module is None:
+            raise InvalidArgumentError(
+                f"with validate=True the module of {record_id} must be known: describe it or query "
+                "it first, or send with validate='auto'",
+                operation=write,
+                record_id=record_id,
+            )
+        described = await source.describe(module)
+    known = Known(core.prefixes, core.dependencies(described.name))
+    problems = problems_of(described, fields, write, known)
+    if source is not None:
         faulty = {problem.field for problem in problems}
         for name, value in fields.items():
-            field = module.fields.get(name)
+            field = described.fields.get(name)
             if field is None or field.type.name != "owner" or name in faulty or not value:
                 continue
-            if not await _is_owner(core, retrieve, str(value)):
+            if not await _is_owner(core, source, str(value)):
                 remedy = "give the id of a user, as (await crm.me()).id, or of a group"
                 problems.append(Problem(name, value, f"there is no user or group {value}", remedy))
     if problems:
         raise ValidationError(
-            problems=tuple(problems), operation=write, module=module.name, record_id=record_id
+            problems=tuple(problems), operation=write, module=described.name, record_id=record_id
         )
 
 
-async def _is_owner(core: Core, retrieve: _Retrieve, owner: str) -> bool:
+async def _is_owner(core: Core, source: Source, owner: str) -> bool:
     """Tell whether there is such a user or group; nobody but the client asks (measured)."""
     if ID_FORM.fullmatch(owner) is None or core.is_owner(owner):
         return True
     try:
-        await retrieve(owner)
+        await source.retrieve(owner)
     except RecordNotFoundError:
         return False
     except AccessDeniedError:

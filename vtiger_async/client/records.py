@@ -12,7 +12,7 @@ import anyio
 
 from vtiger_async.client.core import check_text, read_as, records_of
 from vtiger_async.client.metadata import MetadataOperations
-from vtiger_async.errors import InvalidArgumentError
+from vtiger_async.errors import AccessDeniedError, InvalidArgumentError, RecordNotFoundError
 from vtiger_async.models import structuring
 from vtiger_async.models.records import File, LookupHit, Record, User
 from vtiger_async.types import FieldValue, RecordId
@@ -136,7 +136,12 @@ class RecordOperations(MetadataOperations):
         files: Sequence[FilePart] = (),
     ) -> Record:
         """Check the fields, send them, and compare what came back with them."""
-        await self._validate(operation, module, fields, rid)
+        mode = self._writing.validate
+        if mode is True or (mode == "auto" and module and self._core.cached(module)):
+            from vtiger_async.client.checks import check_before
+
+            source = self if mode is True else None
+            await check_before(self._core, source, module, fields, operation, rid)
         element = encode_element(module or str(rid), fields)
         if rid is not None:
             element["id"] = str(rid)
@@ -152,42 +157,34 @@ class RecordOperations(MetadataOperations):
             compare_after(fields, element, record, operation, strict=self._writing.strict)
         return record
 
-    async def _validate(
-        self,
-        operation: Literal["create", "update", "revise"],
-        module: str | None,
-        fields: Mapping[str, FieldValue],
-        rid: RecordId | None,
-    ) -> None:
-        """Refuse fields that do not fit the module, as far as this client is to check it."""
-        mode = self._writing.validate
-        described = None if module is None else self._core.cached(module)
-        if mode is False or (mode == "auto" and described is None):
-            return
-        if module is None:
-            raise InvalidArgumentError(
-                f"with validate=True the module of {rid} must be known: describe it or query it "
-                "first, or send with validate='auto'",
-                operation=operation,
-                record_id=rid,
-            )
-        from vtiger_async.client.checks import check_before
-
-        if described is None:
-            described = await self.describe(module)
-        retrieve = self.retrieve if mode is True else None
-        await check_before(self._core, retrieve, described, fields, operation, rid)
-
-    async def delete(self, record_id: str) -> None:
+    async def delete(self, record_id: str, *, missing_ok: bool = False) -> None:
         """Delete a record.
 
         A record that is gone already gives AccessDeniedError, as a missing permission does
         (measured on Vtiger 8.4).
 
         Source: manual, "Delete".
+
+        Args:
+            record_id: The record.
+            missing_ok: Whether a record that is gone is no error. Where the server refuses, one
+                more call asks for the record: if it can be read, it is there, and the refusal is
+                raised; one that this user may not even read counts as gone.
         """
         rid = RecordId(record_id)
-        await self._run("delete", {"id": rid}, module=self._core.module_of(rid), record_id=rid)
+        module = self._core.module_of(rid)
+        try:
+            await self._run("delete", {"id": rid}, module=module, record_id=rid)
+        except (AccessDeniedError, RecordNotFoundError):
+            if not missing_ok or await self._is_readable(rid):
+                raise
+
+    async def _is_readable(self, rid: RecordId) -> bool:
+        try:
+            await self.retrieve(rid)
+        except (AccessDeniedError, RecordNotFoundError):
+            return False
+        return True
 
     async def convert_lead(
         self, lead_id: str, entities: Mapping[str, Mapping[str, FieldValue]]

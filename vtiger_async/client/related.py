@@ -9,7 +9,11 @@ from typing import Any, TypeAlias
 from vtiger_async.client.core import check_text, read_as, records_of
 from vtiger_async.client.metadata import MetadataOperations
 from vtiger_async.client.paging import PAGE, URL_BYTES
-from vtiger_async.errors import InvalidArgumentError, UnsupportedOperationError
+from vtiger_async.errors import (
+    InvalidArgumentError,
+    SilentChangeError,
+    UnsupportedOperationError,
+)
 from vtiger_async.models import structuring
 from vtiger_async.models.records import Record
 from vtiger_async.types import RecordId
@@ -112,11 +116,13 @@ class RelatedOperations(MetadataOperations):
             )
         return RelatedRecords(self._pages(rid, label, statement).queried)
 
-    async def add_related(self, source: str, target: str, label: str | None = None) -> None:
+    async def add_related(
+        self, source: str, target: str, label: str | None = None, *, verify: bool = False
+    ) -> None:
         """Relate two records.
 
-        The server reports success even for a wrong label or a missing record (measured on Vtiger
-        8.4): read back with `retrieve_related` where it matters.
+        The server reports success even for a wrong label, a missing record, a relation that is
+        kept in a field, and a user who may only read (measured on Vtiger 8.4).
 
         Source: manual, "Add Related".
 
@@ -124,12 +130,38 @@ class RelatedOperations(MetadataOperations):
             source: The record that gets the relation.
             target: The record that it is related to.
             label: The relation's label, where the modules have more than one.
+            verify: Whether to read the relation back; it needs the label, costs one call more, and
+                a `describe` of the target's module where that is not kept.
+
+        Raises:
+            InvalidArgumentError: `verify` lacks the label, or the target's module is not known yet:
+                describe it or query it first.
+            SilentChangeError: The relation is not there, or not shown to this user.
+            ApiError: UNKOWN_ENTITY: `verify` found no such relation.
         """
-        rid = RecordId(source)
-        values: dict[str, str] = {"sourceRecordId": rid, "relatedRecordId": RecordId(target)}
+        rid, other = RecordId(source), RecordId(target)
+        values: dict[str, str] = {"sourceRecordId": rid, "relatedRecordId": other}
         if label is not None:
             values["relationIdLabel"] = check_text(label, "label", "add_related")
-        await self._run("add_related", values, module=self._core.module_of(rid), record_id=rid)
+        related = self._core.module_of(other)
+        if verify and (label is None or related is None):
+            raise InvalidArgumentError(
+                f"verify=True reads back by the relation's label and the module of {other}: give "
+                "the label, and describe or query the module first",
+                operation="add_related",
+                record_id=rid,
+            )
+        module = self._core.module_of(rid)
+        await self._run("add_related", values, module=module, record_id=rid)
+        if verify and label is not None and related is not None:
+            statement = Select(related, ("id",)).where(F["id"] == other)
+            if await anext(self.query_related(statement, rid, label), None) is None:
+                raise SilentChangeError(
+                    f"answered with success, and {other} is not related under {label!r}",
+                    operation="add_related",
+                    module=module,
+                    record_id=rid,
+                )
 
     async def delete_related(self, source: str, target: str) -> None:
         """Take two records' relation away; it is no error if there was none.
