@@ -11,7 +11,7 @@ async with VtigerClient(url, username, access_key, edition="one-professional", u
 
 from vtiger_async.client import VtigerClient
 from vtiger_async.client.core import Quota
-from vtiger_async.client.query import Query
+from vtiger_async.client.query import Query, TypedQuery
 from vtiger_async.client.related import RelatedRecords
 from vtiger_async.client.sync import Change, Sync
 from vtiger_async.clock import Clock, ScaledClock, SystemClock
@@ -36,8 +36,10 @@ from vtiger_async.errors import (
     RecordNotFoundError,
     RequestTimeoutError,
     ServerError,
+    SilentChangeError,
     TransportError,
     UnsupportedOperationError,
+    ValidationError,
     VtigerError,
 )
 from vtiger_async.models.metadata import (
@@ -52,7 +54,8 @@ from vtiger_async.models.metadata import (
     RelatedTypes,
     Relation,
 )
-from vtiger_async.models.records import File, LookupHit, Record, User
+from vtiger_async.models.records import File, LookupHit, Record, TypedRecord, User
+from vtiger_async.problems import Problem, SilentChange, SilentChangeWarning
 from vtiger_async.quota import WindowUse
 from vtiger_async.retry import RetryPolicy
 from vtiger_async.types import RecordId, ServiceName
@@ -89,6 +92,7 @@ __all__ = [
     "OutcomeUnknownError",
     "PicklistDependency",
     "PicklistValue",
+    "Problem",
     "Query",
     "QuerySyntaxError",
     "Quota",
@@ -106,11 +110,17 @@ __all__ = [
     "Select",
     "ServerError",
     "ServiceName",
+    "SilentChange",
+    "SilentChangeError",
+    "SilentChangeWarning",
     "Sync",
     "SystemClock",
     "TransportError",
+    "TypedQuery",
+    "TypedRecord",
     "UnsupportedOperationError",
     "User",
+    "ValidationError",
     "VtigerClient",
     "VtigerError",
     "WindowUse",

@@ -4,6 +4,7 @@
 VtigerError                      anything this package raises on purpose
 ├── ConfigurationError           the client was set up wrongly; no call was spent
 ├── InvalidArgumentError         an argument cannot be sent; no call was spent (also a ValueError)
+│   └── ValidationError          fields do not fit the module; .problems has all of them
 ├── TransportError               no usable answer came back
 │   ├── ConnectError             the request never left: sending it again is safe
 │   ├── RequestTimeoutError      no answer in time
@@ -21,6 +22,7 @@ VtigerError                      anything this package raises on purpose
 │   ├── LeadAlreadyConvertedError
 │   ├── UnsupportedOperationError
 │   └── ServerError              the server failed (5xx, or an internal error it admits)
+├── SilentChangeError            answered with success, and not done as it was asked
 ├── RateLimitError               the server answered 429, and waiting would take too long
 └── QuotaExhaustedError          the next free call is further away than the caller will wait
 ```
@@ -34,6 +36,8 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Any, ClassVar
+
+from vtiger_async.problems import Problem, SilentChange
 
 __all__ = [
     "AccessDeniedError",
@@ -55,8 +59,10 @@ __all__ = [
     "RecordNotFoundError",
     "RequestTimeoutError",
     "ServerError",
+    "SilentChangeError",
     "TransportError",
     "UnsupportedOperationError",
+    "ValidationError",
     "VtigerError",
 ]
 
@@ -135,6 +141,20 @@ class ConfigurationError(VtigerError):
 
 class InvalidArgumentError(VtigerError, ValueError):
     """An argument cannot be sent to Vtiger; found before a call was spent."""
+
+
+class ValidationError(InvalidArgumentError):
+    """Fields do not fit what `describe` says of the module; found before a call was spent.
+
+    Attributes:
+        problems: Everything that was found, each with field, value, reason and remedy.
+    """
+
+    def __init__(
+        self, message: str = "", *, problems: tuple[Problem, ...] = (), **context: Any
+    ) -> None:
+        super().__init__(message or "; ".join(map(str, problems)), **context)
+        self.problems = problems
 
 
 class TransportError(VtigerError):
@@ -286,6 +306,35 @@ class ServerError(ApiError):
         if self.status == 400:
             return "With HTTP 400 it is mostly the request: a bad literal, or text in a date field"
         return ""
+
+
+class SilentChangeError(VtigerError):
+    """Vtiger answered a write with success, and did something else.
+
+    A client with `strict=True` raises it for a record that was stored other than it was sent;
+    `add_related(verify=True)` for a relation that is not there.
+
+    Attributes:
+        changes: Every field that was stored other than it was sent.
+        record: The record as it is stored now: it was written. None for a relation.
+    """
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        changes: tuple[SilentChange, ...] = (),
+        record: Any = None,
+        **context: Any,
+    ) -> None:
+        super().__init__(message or "; ".join(map(str, changes)), **context)
+        self.changes = changes
+        self.record = record
+
+    @property
+    def hint(self) -> str:  # type: ignore[override]  # a class attribute elsewhere, by what was done here
+        """What to know before it is sent again."""
+        return "" if self.record is None else "The record was written: see .record"
 
 
 class RateLimitError(VtigerError):

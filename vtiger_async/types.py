@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeAlias, TypeGuard
 from vtiger_async.errors import InvalidIdError
 
 __all__ = [
+    "ID_FORM",
     "FieldValue",
     "Json",
     "RecordId",
@@ -50,7 +51,7 @@ def is_list(value: object) -> TypeGuard[list[Any]]:
     return isinstance(value, list)
 
 
-_FORM = re.compile(r"([0-9]{1,10})x([0-9]{1,19})", re.ASCII)
+ID_FORM = re.compile(r"([0-9]{1,10})x([0-9]{1,19})", re.ASCII)
 """A record's id: the module's number and the record's."""
 
 
@@ -72,7 +73,7 @@ class RecordId(str):
         if isinstance(value, cls):
             return value
         text = str(value)
-        if not isinstance(value, str) or _FORM.fullmatch(text) is None:
+        if not isinstance(value, str) or ID_FORM.fullmatch(text) is None:
             raise InvalidIdError(
                 f"{text[:60]!r} is not a record id: the form is NxM, a module's number, an x and "
                 "a record's number, as in 4x12"

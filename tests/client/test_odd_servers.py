@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from vtiger_async import (
+    InvalidArgumentError,
     InvalidResponseError,
     RecordId,
     RetryPolicy,
@@ -229,3 +230,24 @@ async def test_a_read_survives_a_failing_server() -> None:
         with pytest.raises(ServerError, match=r"me: .*HTTP 502.*attempt 2") as caught:
             await crm.with_options(retry=RetryPolicy(max_attempts=2, base=0.0)).me()
         assert [error.status for error in caught.value.attempts] == [502]
+
+
+async def test_an_answer_without_ids_teaches_nothing() -> None:
+    """`me` and rows without an id are taken as they are, and tell no module's prefix."""
+
+    def answer(name: str, request: httpx.Request) -> Any:
+        return {"user_name": "ada"} if name == "me" else [{"lastname": "Ada"}]
+
+    async with answering(answer) as crm:
+        assert (await crm.me()).user_name == "ada"
+        with pytest.raises(InvalidResponseError, match="the id None, which is none"):
+            await crm.query("select lastname from Contacts;").first()
+        with pytest.raises(InvalidArgumentError, match="the module of 4x1 must be known"):
+            await crm.with_options(validate=True).revise("4x1", {"lastname": "Ada"})
+
+
+async def test_an_answer_of_an_id_alone_is_no_echo() -> None:
+    """A server that does not say what it stored is not suspected of having changed it."""
+    async with answering(lambda name, request: {"id": "4x1"}) as crm:
+        record = await crm.create("Contacts", {"lastname": "Ada", "assigned_user_id": "19x1"})
+        assert dict(record) == {"id": "4x1"}

@@ -14,6 +14,7 @@ from vtiger_async import (
     F,
     InvalidArgumentError,
     ServiceName,
+    SilentChangeError,
     UnsupportedOperationError,
     VtigerClient,
     select,
@@ -215,6 +216,27 @@ async def test_add_and_delete_related(sandbox: Sandbox, crm: VtigerClient) -> No
     await crm.delete_related(ada, products[0])
     related = await crm.retrieve_related(ada, "Products", "Products").all()
     assert [record.id for record in related] == products[1:]
+
+
+@exercises("add_related", "query_related", "describe")
+async def test_add_related_can_verify(sandbox: Sandbox, crm: VtigerClient) -> None:
+    """The server reports success whatever happens; verify=True reads the relation back."""
+    ada = plant(sandbox, "Contacts", lastname="Ada")
+    engine = plant(sandbox, "Products", productname="Engine")
+    with pytest.raises(InvalidArgumentError, match="describe or query the module first"):
+        await crm.add_related(ada, engine, "Products", verify=True)
+    await crm.describe("Products")
+    with pytest.raises(InvalidArgumentError, match="give the label"):
+        await crm.add_related(ada, engine, verify=True)
+    assert "add_related" not in sandbox.ledger()["calls"]
+    await crm.add_related(ada, engine, "Products", verify=True)
+    missing = f"{engine.prefix}x99999999"
+    await crm.add_related(ada, missing, "Products")
+    with pytest.raises(SilentChangeError, match=f"{missing} is not related under 'Products'$") as e:
+        await crm.add_related(ada, missing, "Products", verify=True)
+    assert (e.value.operation, e.value.record_id, e.value.record) == ("add_related", ada, None)
+    with pytest.raises(ApiError, match="UNKOWN_ENTITY"):
+        await crm.add_related(ada, engine, "Wares", verify=True)
 
 
 @exercises("vtap/orders/open", "tags_retrieve")

@@ -149,6 +149,21 @@ async def test_delete(sandbox: Sandbox, crm: VtigerClient) -> None:
     assert [w["operation"] for w in sandbox.ledger()["writes"]] == ["create", "delete"]
 
 
+@exercises("delete", "retrieve")
+async def test_delete_what_may_be_gone(sandbox: Sandbox, crm: VtigerClient) -> None:
+    """With missing_ok a record that is gone is no error; one that is there and denied is."""
+    rid = plant(sandbox, "Contacts", lastname="Ada")
+    await crm.delete(rid, missing_ok=True)
+    assert "retrieve" not in sandbox.ledger()["calls"]
+    await crm.delete(rid, missing_ok=True)
+    assert sandbox.ledger()["calls"]["retrieve"] == 1
+    account = plant(sandbox, "Accounts", accountname="Acme")
+    async with VtigerClient(crm.url, *sandbox.credentials("guest")) as guest:
+        with pytest.raises(AccessDeniedError, match="delete"):
+            await guest.delete(account, missing_ok=True)
+    assert (await crm.retrieve(account))["accountname"] == "Acme"
+
+
 @exercises("convertlead")
 async def test_convert_lead(sandbox: Sandbox, crm: VtigerClient) -> None:
     """A lead becomes what was asked for, whose ids are told; it can be converted once."""

@@ -6,11 +6,11 @@ import re
 from collections.abc import Mapping
 from datetime import datetime
 from types import TracebackType
-from typing import Any, Self, cast
+from typing import Any, Literal, Self, cast
 
 from attrs import evolve
 
-from vtiger_async.client.core import Core, Quota, read_as
+from vtiger_async.client.core import Core, Quota, Writing, read_as
 from vtiger_async.client.query import Query
 from vtiger_async.client.records import RecordOperations
 from vtiger_async.client.related import RelatedOperations
@@ -58,6 +58,13 @@ class VtigerClient(RecordOperations, RelatedOperations):
             yours to close. Its pool must hold `max_in_flight` connections.
         metadata_ttl: Seconds that descriptions are kept.
         clock: The time; real time, if not given.
+        validate: Whether create, update and revise check the fields against the module's
+            description before they are sent, and refuse them with all their problems. `"auto"` does
+            so where a description is kept already, and spends no call; True fetches it, and looks
+            up each new owner once, which tells an administrator of users who do not exist; False
+            never does.
+        strict: Whether a value that Vtiger stores other than it was sent raises SilentChangeError;
+            otherwise it is a SilentChangeWarning.
 
     Raises:
         ConfigurationError: An argument makes no sense, or the edition has no API.
@@ -80,6 +87,8 @@ class VtigerClient(RecordOperations, RelatedOperations):
         http_client: Any = None,
         metadata_ttl: float = 3600,
         clock: Clock | None = None,
+        validate: Literal["auto"] | bool = "auto",
+        strict: bool = False,
     ) -> None:
         base = base_url(url)
         if not username.strip() or ":" in username:
@@ -97,6 +106,7 @@ class VtigerClient(RecordOperations, RelatedOperations):
         admission = Admission(Ledger(granted), clock or SystemClock(), max_in_flight)
         http = Http.with_key(username, access_key, max_in_flight, http_client)
         self._core = Core(base, Pipeline(http, admission), metadata_ttl)
+        self._writing = _checked_writing(Writing(validate, strict))
         self._username = username
         self._is_view = False
 
@@ -121,6 +131,8 @@ class VtigerClient(RecordOperations, RelatedOperations):
         timeout: float | None = None,
         max_wait: float | None = None,
         retry: RetryPolicy | None = None,
+        validate: Literal["auto"] | bool | None = None,
+        strict: bool | None = None,
     ) -> Self:
         """Return a view of this client with other options; it shares everything else.
 
@@ -131,8 +143,14 @@ class VtigerClient(RecordOperations, RelatedOperations):
             timeout: Seconds to wait for each step of a request.
             max_wait: Seconds that a call may wait in all.
             retry: The policy for failures.
+            validate: Whether fields are checked before they are sent.
+            strict: Whether a value that is stored other than it was sent is an error.
         """
         options = self._options
+        writing = Writing(
+            self._writing.validate if validate is None else validate,
+            self._writing.strict if strict is None else strict,
+        )
         changed = evolve(
             options,
             timeout=options.timeout if timeout is None else timeout,
@@ -142,6 +160,7 @@ class VtigerClient(RecordOperations, RelatedOperations):
         view = object.__new__(type(self))
         view.__dict__.update(self.__dict__)
         view._options = _checked(changed)
+        view._writing = _checked_writing(writing)
         view._is_view = True
         return view
 
@@ -193,7 +212,8 @@ class VtigerClient(RecordOperations, RelatedOperations):
         checked_module(statement.module)
         core = self._core
         clock = core.pipeline.admission.clock
-        return Query(statement, self._rows, clock, resume, sees_all=core.sees_all)
+        sees_all = core.sees_all
+        return Query(statement, self._rows, clock, self.describe, resume, sees_all=sees_all)
 
     def sync(
         self,
@@ -284,3 +304,16 @@ def _checked(options: CallOptions) -> CallOptions:
             f"max_wait is a number of seconds from 0, not {options.max_wait!r}"
         )
     return options
+
+
+def _checked_writing(writing: Writing) -> Writing:
+    """Return the settings if they make sense.
+
+    Raises:
+        ConfigurationError: They do not.
+    """
+    if writing.validate != "auto" and type(writing.validate) is not bool:
+        raise ConfigurationError(f"validate is 'auto', True or False, not {writing.validate!r}")
+    if type(writing.strict) is not bool:
+        raise ConfigurationError(f"strict is True or False, not {writing.strict!r}")
+    return writing

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import anyio
 import anyio.lowlevel
@@ -18,17 +18,17 @@ from vtiger_async.errors import (
     InvalidResponseError,
     VtigerError,
 )
-from vtiger_async.models.metadata import Module
+from vtiger_async.models.metadata import Module, PicklistDependency
 from vtiger_async.models.records import Record
 from vtiger_async.quota import WindowUse
 from vtiger_async.transport import Call, CallOptions, Pipeline
 from vtiger_async.transport.http import Outgoing
-from vtiger_async.types import is_list, is_map
+from vtiger_async.types import ID_FORM, is_list, is_map
 from vtiger_async.vtql import Select
 from vtiger_async.wire.encode import FilePart, encode_parameters, form_text
 from vtiger_async.wire.operations import OPERATIONS, Repeat
 
-__all__ = ["Core", "Operations", "Quota", "check_text", "read_as", "records_of"]
+__all__ = ["Core", "Operations", "Quota", "Writing", "check_text", "read_as", "records_of"]
 
 T = TypeVar("T")
 _LOOP: anyio.lowlevel.RunVar[object] = anyio.lowlevel.RunVar("vtiger_async_loop")
@@ -55,6 +55,20 @@ class Quota:
     at: datetime
 
 
+@frozen
+class Writing:
+    """What a client does beside a write.
+
+    Attributes:
+        validate: Whether fields are checked against the module's description before they are sent:
+            `"auto"` where one is kept already, True always, False never.
+        strict: Whether a value that is stored other than it was sent is an error, or a warning.
+    """
+
+    validate: Literal["auto"] | bool = "auto"
+    strict: bool = False
+
+
 @define(eq=False)
 class Core:
     """The shared part: pipeline, addresses, metadata, and the event loop it lives on.
@@ -63,7 +77,7 @@ class Core:
         base: The instance's base URL.
         pipeline: Makes the calls.
         metadata_ttl: Seconds that a description is kept.
-        prefixes: Module names by id prefix, as far as descriptions told.
+        prefixes: Module names by id prefix, as far as descriptions and records told.
         sees_all: Whether the user is an administrator, who may see every record; None until `me`
             has told.
         tag_delete: The name under which this server deletes tags (two are seen).
@@ -76,6 +90,10 @@ class Core:
     sees_all: bool | None = None
     tag_delete: str = "tag_delete"
     _modules: dict[str, tuple[float, Module]] = field(factory=dict[str, "tuple[float, Module]"])
+    _dependencies: dict[tuple[str, str, str], tuple[float, PicklistDependency]] = field(
+        factory=dict[tuple[str, str, str], "tuple[float, PicklistDependency]"]
+    )
+    _owners: dict[str, float] = field(factory=dict[str, float])
     _locks: dict[str, anyio.Lock] = field(factory=dict[str, anyio.Lock])
     _loop: object = None
     _closed: bool = False
@@ -123,13 +141,43 @@ class Core:
 
     def keep(self, name: str, module: Module) -> None:
         """Keep a description for `metadata_ttl` seconds."""
-        self._modules[name] = (self.pipeline.admission.now() + self.metadata_ttl, module)
+        self._modules[name] = (self._expiry(), module)
         if module.id_prefix:
             self.prefixes[module.id_prefix] = module.name
+
+    def learn_prefix(self, record_id: str, module: str) -> bool:
+        """Note whose prefix an id has, unless a description told it; False if it is no id."""
+        if ID_FORM.fullmatch(record_id) is None:
+            return False
+        self.prefixes.setdefault(record_id.partition("x")[0], module)
+        return True
+
+    def keep_dependency(self, module: str, dependency: PicklistDependency) -> None:
+        """Keep how two picklists of a module depend, for `metadata_ttl` seconds."""
+        key = (module, dependency.source_field, dependency.target_field)
+        self._dependencies[key] = (self._expiry(), dependency)
+
+    def dependencies(self, module: str) -> list[PicklistDependency]:
+        """Return the dependencies of a module's picklists that are kept and fresh."""
+        now = self.pipeline.admission.now()
+        kept = self._dependencies.items()
+        return [dependency for key, (end, dependency) in kept if key[0] == module and now < end]
+
+    def keep_owner(self, record_id: str) -> None:
+        """Remember for `metadata_ttl` seconds that there is a user or group of that id."""
+        self._owners[record_id] = self._expiry()
+
+    def is_owner(self, record_id: str) -> bool:
+        """Tell whether it is remembered that there is a user or group of that id."""
+        return self.pipeline.admission.now() < self._owners.get(record_id, 0.0)
+
+    def _expiry(self) -> float:
+        return self.pipeline.admission.now() + self.metadata_ttl
 
     def forget(self) -> None:
         """Drop all descriptions: a change has made some stale, and picklists are shared."""
         self._modules.clear()
+        self._dependencies.clear()
 
     def quota(self) -> Quota:
         """Return the quota as it stands."""
@@ -160,6 +208,7 @@ class Operations:
 
     _core: Core
     _options: CallOptions
+    _writing: Writing
 
     async def _run(
         self,
@@ -210,7 +259,10 @@ class Operations:
     async def _rows(self, statement: Select) -> list[Record]:
         """Make one query and return the records of its page."""
         result = await self._run("query", {"query": str(statement)}, module=statement.module)
-        return read_as("query", records_of, result, statement.module)
+        rows = read_as("query", records_of, result, statement.module)
+        if rows and statement.module != "Calendar":  # whose rows may be those of Events
+            self._core.learn_prefix(str(rows[0].fields.get("id")), statement.module)
+        return rows
 
 
 def read_as(operation: str, read: Callable[..., T], *args: Any) -> T:

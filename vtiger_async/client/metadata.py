@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
+from attrs import evolve
+
 from vtiger_async.client.core import Operations, check_text, read_as
 from vtiger_async.errors import InvalidArgumentError
 from vtiger_async.models import structuring
@@ -80,6 +82,8 @@ class MetadataOperations(Operations):
     ) -> PicklistDependency:
         """Return which values of one picklist go with which of another.
 
+        The answer is kept for `metadata_ttl` seconds, to check writes by.
+
         Source: manual, "Picklist Dependency".
         """
         values = {
@@ -88,7 +92,11 @@ class MetadataOperations(Operations):
             "targetfield": check_text(target_field, "target_field", "picklist_dependency"),
         }
         result = await self._run("picklist_dependency", values, module=module)
-        return read_as("picklist_dependency", structuring.picklist_dependency, result)
+        found = read_as("picklist_dependency", structuring.picklist_dependency, result)
+        self._core.keep_dependency(
+            module, evolve(found, source_field=source_field, target_field=target_field)
+        )
+        return found
 
     async def add_picklist(self, module: str, field: str, values: Sequence[str]) -> tuple[int, ...]:
         """Add values to a picklist, and return their numbers. Administrators only.

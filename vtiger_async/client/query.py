@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypeAlias
 
 import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream
@@ -15,10 +15,13 @@ from vtiger_async.client.paging import FetchPage, Reader, count_of
 from vtiger_async.client.position import Position
 from vtiger_async.clock import Clock
 from vtiger_async.errors import InvalidArgumentError, VtigerError
-from vtiger_async.models.records import Record
+from vtiger_async.models.metadata import Module
+from vtiger_async.models.records import Record, TypedRecord
 from vtiger_async.vtql import Select
 
-__all__ = ["Pages", "Query"]
+__all__ = ["Pages", "Query", "TypedQuery"]
+
+_Describe: TypeAlias = Callable[[str], Coroutine[Any, Any, Module]]
 
 
 class Pages(AsyncIterator[list[Record]]):
@@ -60,12 +63,14 @@ class Query(AsyncIterator[Record]):
         statement: Select,
         fetch: FetchPage,
         clock: Clock,
+        describe: _Describe,
         resume: str | None = None,
         *,
         sees_all: bool | None = None,
     ) -> None:
         self._statement = statement
         self._fetch = fetch
+        self._describe = describe
         self._clock = clock
         self._sees_all = sees_all
         position = Position() if resume is None else Position.of_token(resume, statement)
@@ -152,13 +157,22 @@ class Query(AsyncIterator[Record]):
         """Return the first record, or None; it costs one call, or two where there is none."""
         if self._statement.limit_to == 0:
             return None
-        first = self._statement.limit(1)
-        query = Query(first, self._fetch, self._clock, sees_all=self._sees_all)
+        first, clock = self._statement.limit(1), self._clock
+        query = Query(first, self._fetch, clock, self._describe, sees_all=self._sees_all)
         return await anext(query, None)
 
     async def all(self) -> list[Record]:
         """Return all records that are left, as a list; iterate where they are many."""
         return [record async for record in self]
+
+    def typed(self) -> TypedQuery:
+        """Return the records with Python values instead, from where the reading stands.
+
+        Costs one `describe` of the module, unless its description is kept already. See
+        `Record.typed` for what becomes what.
+        """
+        self._reading()
+        return TypedQuery(self, self._describe)
 
     async def count(self) -> int:
         """Return how many records match, the statement's LIMIT and offset heeded.
@@ -262,3 +276,39 @@ class Query(AsyncIterator[Record]):
                 yield await anext(self)
         if failures:
             raise failures[0]
+
+
+class TypedQuery(AsyncIterator[TypedRecord]):
+    """The records of a query with Python values: `async for record in query.typed()`.
+
+    It reads on in the query it was made from, which keeps the `resume_token`.
+    """
+
+    def __init__(self, query: Query, describe: _Describe) -> None:
+        self._query = query
+        self._describe = describe
+        self._module: Module | None = None
+
+    def __aiter__(self) -> TypedQuery:
+        """Return itself: a query is read once."""
+        return self
+
+    async def __anext__(self) -> TypedRecord:
+        """Return the next record."""
+        record = await anext(self._query)
+        return record.typed(await self._described())
+
+    async def _described(self) -> Module:
+        # Once: a description that expires in the middle would change the types of a column.
+        if self._module is None:
+            self._module = await self._describe(self._query.statement.module)
+        return self._module
+
+    async def first(self) -> TypedRecord | None:
+        """Return the first record, or None."""
+        record = await self._query.first()
+        return None if record is None else record.typed(await self._described())
+
+    async def all(self) -> list[TypedRecord]:
+        """Return all records that are left, as a list; iterate where they are many."""
+        return [record async for record in self]

@@ -1,18 +1,18 @@
-"""The operations on single records: create, read, change, delete, convert, tag, and their files."""
+"""The operations on single records: create, read, change, delete, convert, and their files."""
 
 from __future__ import annotations
 
 import mimetypes
 import os
 from collections.abc import Mapping, Sequence
-from functools import partial
 from pathlib import PurePath
-from typing import Any
+from typing import Literal
 
 import anyio
 
-from vtiger_async.client.core import Operations, check_text, read_as, records_of
-from vtiger_async.errors import InvalidArgumentError, UnsupportedOperationError
+from vtiger_async.client.core import check_text, read_as, records_of
+from vtiger_async.client.metadata import MetadataOperations
+from vtiger_async.errors import AccessDeniedError, InvalidArgumentError, RecordNotFoundError
 from vtiger_async.models import structuring
 from vtiger_async.models.records import File, LookupHit, Record, User
 from vtiger_async.types import FieldValue, RecordId
@@ -21,7 +21,7 @@ from vtiger_async.wire.encode import FilePart, checked_module, encode_element
 __all__ = ["RecordOperations"]
 
 
-class RecordOperations(Operations):
+class RecordOperations(MetadataOperations):
     """The part of the client that deals with single records."""
 
     async def me(self) -> User:
@@ -36,10 +36,12 @@ class RecordOperations(Operations):
         Raises:
             AuthenticationError: The user name or the access key is wrong.
         """
-        result = await self._run("me", {})
-        user = read_as("me", User.of, result)
-        self._core.sees_all = user.is_admin
-        return user
+        me = read_as("me", User.of, await self._run("me", {}))
+        self._core.sees_all = me.is_admin
+        identity = str(me.fields.get("id"))
+        if self._core.learn_prefix(identity, "Users"):
+            self._core.keep_owner(identity)
+        return me
 
     async def create(self, module: str, fields: Mapping[str, FieldValue]) -> Record:
         """Create a record and return it as stored.
@@ -55,6 +57,9 @@ class RecordOperations(Operations):
 
         Raises:
             InvalidArgumentError: A name or a value cannot be sent; no call was spent.
+            ValidationError: Fields do not fit the module; no call was spent. See the client's
+                `validate`.
+            SilentChangeError: The record was created, with other values; for `strict` clients.
             MandatoryFieldError: A mandatory field is missing; `.field` names it.
             DuplicateRecordError: A unique value exists already.
             OutcomeUnknownError: The record may or may not have been created.
@@ -67,10 +72,7 @@ class RecordOperations(Operations):
                 operation="create",
                 module=module,
             )
-        element = encode_element(module, fields)
-        values = {"elementType": module, "element": element}
-        result = await self._run("create", values, module=module)
-        return read_as("create", Record.of, result, module)
+        return await self._write("create", module, fields)
 
     async def retrieve(self, record_id: str) -> Record:
         """Return one record, whole: only here do line items and the label come along.
@@ -106,10 +108,13 @@ class RecordOperations(Operations):
         Source: manual, "Update".
 
         Raises:
+            ValidationError: Fields do not fit the module; no call was spent.
+            SilentChangeError: It was changed to other values; for `strict` clients.
             MandatoryFieldError: A mandatory field is not restated.
             OutcomeUnknownError: The change may or may not have happened.
         """
-        return await self._change("update", record_id, fields)
+        rid = _changed("update", record_id, fields)
+        return await self._write("update", self._core.module_of(rid), fields, rid)
 
     async def revise(self, record_id: str, fields: Mapping[str, FieldValue]) -> Record:
         """Change some fields of a record and return it as stored.
@@ -119,41 +124,72 @@ class RecordOperations(Operations):
         Source: manual, "Revise".
 
         Raises:
+            ValidationError: Fields do not fit the module; no call was spent.
+            SilentChangeError: It was changed to other values; for `strict` clients.
             AccessDeniedError: No permission, or no such record.
             OutcomeUnknownError: The change may or may not have happened.
         """
-        return await self._change("revise", record_id, fields)
+        rid = _changed("revise", record_id, fields)
+        return await self._write("revise", self._core.module_of(rid), fields, rid)
 
-    async def _change(
-        self, operation: str, record_id: str, fields: Mapping[str, FieldValue]
+    async def _write(
+        self,
+        operation: Literal["create", "update", "revise"],
+        module: str | None,
+        fields: Mapping[str, FieldValue],
+        rid: RecordId | None = None,
+        files: Sequence[FilePart] = (),
     ) -> Record:
-        rid = RecordId(record_id)
-        module = self._core.module_of(rid)
-        given = fields.get("id", rid)
-        if given != rid:
-            raise InvalidArgumentError(
-                f"the fields are of {given}, and {rid} is to be changed",
-                operation=operation,
-                record_id=rid,
-            )
-        if not fields.keys() - {"id"}:
-            raise InvalidArgumentError(
-                "no field to change was given", operation=operation, record_id=rid
-            )
-        element = {**encode_element(module or rid, fields), "id": str(rid)}
-        result = await self._run(operation, {"element": element}, module=module, record_id=rid)
-        return read_as(operation, Record.of, result, module)
+        """Check the fields, send them, and compare what came back with them."""
+        mode = self._writing.validate
+        if mode is True or (mode == "auto" and module and self._core.cached(module)):
+            from vtiger_async.client.checks import check_before
 
-    async def delete(self, record_id: str) -> None:
+            source = self if mode is True else None
+            await check_before(self._core, source, module, fields, operation, rid)
+        element = encode_element(module or str(rid), fields)
+        if rid is not None:
+            element["id"] = str(rid)
+        values = (
+            {"elementType": module, "element": element} if rid is None else {"element": element}
+        )
+        result = await self._run(operation, values, module=module, record_id=rid, files=files)
+        record = read_as(operation, Record.of, result, module)
+        stored = record.fields
+        if any(name not in stored or stored[name] != sent for name, sent in element.items()):
+            from vtiger_async.client.checks import compare_after
+
+            compare_after(fields, element, record, operation, strict=self._writing.strict)
+        return record
+
+    async def delete(self, record_id: str, *, missing_ok: bool = False) -> None:
         """Delete a record.
 
         A record that is gone already gives AccessDeniedError, as a missing permission does
         (measured on Vtiger 8.4).
 
         Source: manual, "Delete".
+
+        Args:
+            record_id: The record.
+            missing_ok: Whether a record that is gone is no error. Where the server refuses, one
+                more call asks for the record: if it can be read, it is there, and the refusal is
+                raised; one that this user may not even read counts as gone.
         """
         rid = RecordId(record_id)
-        await self._run("delete", {"id": rid}, module=self._core.module_of(rid), record_id=rid)
+        module = self._core.module_of(rid)
+        try:
+            await self._run("delete", {"id": rid}, module=module, record_id=rid)
+        except (AccessDeniedError, RecordNotFoundError):
+            if not missing_ok or await self._is_readable(rid):
+                raise
+
+    async def _is_readable(self, rid: RecordId) -> bool:
+        try:
+            await self.retrieve(rid)
+        except (AccessDeniedError, RecordNotFoundError):
+            return False
+        return True
 
     async def convert_lead(
         self, lead_id: str, entities: Mapping[str, Mapping[str, FieldValue]]
@@ -201,54 +237,6 @@ class RecordOperations(Operations):
         rid = RecordId(record_id)
         await self._run("reopen", {"id": rid}, module=self._core.module_of(rid), record_id=rid)
 
-    async def tags_add(self, record_id: str, tags: Sequence[str]) -> None:
-        """Add tags to a record; those it has already stay.
-
-        Source: manual, "Tags Add".
-        """
-        rid = RecordId(record_id)
-        values = {"id": rid, "tags": _tag_list(tags, "tags_add")}
-        await self._run("tags_add", values, module=self._core.module_of(rid), record_id=rid)
-
-    async def tags_retrieve(self, record_id: str) -> list[str]:
-        """Return the tags that this user sees on a record.
-
-        Source: manual, "Tags Retrieve".
-        """
-        rid = RecordId(record_id)
-        module = self._core.module_of(rid)
-        result = await self._run("tags_retrieve", {"id": rid}, module=module, record_id=rid)
-        return read_as("tags_retrieve", structuring.tags, result)
-
-    async def tags_delete(
-        self, record_id: str, tags: Sequence[str] = (), *, delete_all: bool = False
-    ) -> None:
-        """Take tags from a record: those named, or all.
-
-        The manual names the operation `tag_delete`; the vendor's own Python SDK sends
-        `tags_delete`. A server that does not know the first is asked by the second.
-
-        Source: manual, "Tags Delete".
-        """
-        rid = RecordId(record_id)
-        if bool(tags) == delete_all:
-            raise InvalidArgumentError(
-                "name the tags to delete, or give delete_all=True; one of the two",
-                operation="tag_delete",
-                record_id=rid,
-            )
-        values: dict[str, Any] = {"id": rid, "delete_all": delete_all}
-        if tags:
-            values["tags"] = _tag_list(tags, "tag_delete")
-        run = partial(self._run, "tag_delete", values, record_id=rid)
-        try:
-            await run(alias=self._core.tag_delete)
-        except UnsupportedOperationError:
-            if self._core.tag_delete != "tag_delete":
-                raise
-            await run(alias="tags_delete")
-            self._core.tag_delete = "tags_delete"
-
     async def files_retrieve(self, file_id: str) -> File:
         """Return a file: its bytes, name and type.
 
@@ -291,14 +279,9 @@ class RecordOperations(Operations):
         if not name:
             raise InvalidArgumentError("upload_document: bytes need a name=", operation="create")
         kind = content_type or mimetypes.guess_type(name)[0] or "application/octet-stream"
-        element = encode_element(
-            "Documents",
-            {"notes_title": name, "filelocationtype": "I", "filestatus": True, **fields},
-        )
-        values = {"elementType": "Documents", "element": element}
+        whole = {"notes_title": name, "filelocationtype": "I", "filestatus": True, **fields}
         part = FilePart("filename", name, kind, content)
-        result = await self._run("create", values, module="Documents", files=[part])
-        return read_as("create", Record.of, result, "Documents")
+        return await self._write("create", "Documents", whole, files=[part])
 
     async def lookup(
         self,
@@ -329,6 +312,27 @@ class RecordOperations(Operations):
         return [LookupHit(h.fields, h.module or known(str(h.get("id", "")))) for h in hits]
 
 
+def _changed(operation: str, record_id: str, fields: Mapping[str, FieldValue]) -> RecordId:
+    """Return the id of the record that fields are to change.
+
+    Raises:
+        InvalidArgumentError: The fields are of another record, or there are none.
+    """
+    rid = RecordId(record_id)
+    given = fields.get("id", rid)
+    if given != rid:
+        raise InvalidArgumentError(
+            f"the fields are of {given}, and {rid} is to be changed",
+            operation=operation,
+            record_id=rid,
+        )
+    if not fields.keys() - {"id"}:
+        raise InvalidArgumentError(
+            "no field to change was given", operation=operation, record_id=rid
+        )
+    return rid
+
+
 def _searched(
     search_in: Mapping[str, Sequence[str]] | Sequence[str] | None,
 ) -> dict[str, list[str]] | None:
@@ -342,11 +346,3 @@ def _searched(
             operation="lookup",
         )
     return {checked_module(name): list(names) for name, names in fields.items()}
-
-
-def _tag_list(tags: Sequence[str], operation: str) -> list[str]:
-    if isinstance(tags, str) or not tags or not all(tag.strip() for tag in tags):
-        raise InvalidArgumentError(
-            "tags is a list of at least one tag, none of them empty", operation=operation
-        )
-    return list(tags)

@@ -1,14 +1,20 @@
-"""The operations on relations between records; related records stream past the server's 100."""
+"""The operations on relations and tags of records; related records stream past the server's 100."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from functools import partial
 from typing import Any, TypeAlias
 
 from vtiger_async.client.core import check_text, read_as, records_of
 from vtiger_async.client.metadata import MetadataOperations
 from vtiger_async.client.paging import PAGE, URL_BYTES
-from vtiger_async.errors import InvalidArgumentError
+from vtiger_async.errors import (
+    InvalidArgumentError,
+    SilentChangeError,
+    UnsupportedOperationError,
+)
+from vtiger_async.models import structuring
 from vtiger_async.models.records import Record
 from vtiger_async.types import RecordId
 from vtiger_async.vtql import F, Select, parse
@@ -53,7 +59,7 @@ class RelatedRecords(AsyncIterator[Record]):
 
 
 class RelatedOperations(MetadataOperations):
-    """The part of the client that deals with relations."""
+    """The part of the client that deals with relations and tags."""
 
     def retrieve_related(self, record_id: str, label: str, module: str) -> RelatedRecords:
         """Return all records that one is related to under a label.
@@ -114,11 +120,13 @@ class RelatedOperations(MetadataOperations):
             )
         return RelatedRecords(self._pages(rid, label, statement).queried)
 
-    async def add_related(self, source: str, target: str, label: str | None = None) -> None:
+    async def add_related(
+        self, source: str, target: str, label: str | None = None, *, verify: bool = False
+    ) -> None:
         """Relate two records.
 
-        The server reports success even for a wrong label or a missing record (measured on Vtiger
-        8.4): read back with `retrieve_related` where it matters.
+        The server reports success even for a wrong label, a missing record, a relation that is
+        kept in a field, and a user who may only read (measured on Vtiger 8.4).
 
         Source: manual, "Add Related".
 
@@ -126,12 +134,38 @@ class RelatedOperations(MetadataOperations):
             source: The record that gets the relation.
             target: The record that it is related to.
             label: The relation's label, where the modules have more than one.
+            verify: Whether to read the relation back; it needs the label, costs one call more, and
+                a `describe` of the target's module where that is not kept.
+
+        Raises:
+            InvalidArgumentError: `verify` lacks the label, or the target's module is not known yet:
+                describe it or query it first.
+            SilentChangeError: The relation is not there, or not shown to this user.
+            ApiError: UNKOWN_ENTITY: `verify` found no such relation.
         """
-        rid = RecordId(source)
-        values: dict[str, str] = {"sourceRecordId": rid, "relatedRecordId": RecordId(target)}
+        rid, other = RecordId(source), RecordId(target)
+        values: dict[str, str] = {"sourceRecordId": rid, "relatedRecordId": other}
         if label is not None:
             values["relationIdLabel"] = check_text(label, "label", "add_related")
-        await self._run("add_related", values, module=self._core.module_of(rid), record_id=rid)
+        related = self._core.module_of(other)
+        if verify and (label is None or related is None):
+            raise InvalidArgumentError(
+                f"verify=True reads back by the relation's label and the module of {other}: give "
+                "the label, and describe or query the module first",
+                operation="add_related",
+                record_id=rid,
+            )
+        module = self._core.module_of(rid)
+        await self._run("add_related", values, module=module, record_id=rid)
+        if verify and label is not None and related is not None:
+            statement = Select(related, ("id",)).where(F["id"] == other)
+            if await anext(self.query_related(statement, rid, label), None) is None:
+                raise SilentChangeError(
+                    f"answered with success, and {other} is not related under {label!r}",
+                    operation="add_related",
+                    module=module,
+                    record_id=rid,
+                )
 
     async def delete_related(self, source: str, target: str) -> None:
         """Take two records' relation away; it is no error if there was none.
@@ -141,6 +175,54 @@ class RelatedOperations(MetadataOperations):
         rid = RecordId(source)
         values = {"sourceRecordId": rid, "relatedRecordId": RecordId(target)}
         await self._run("delete_related", values, module=self._core.module_of(rid), record_id=rid)
+
+    async def tags_add(self, record_id: str, tags: Sequence[str]) -> None:
+        """Add tags to a record; those it has already stay.
+
+        Source: manual, "Tags Add".
+        """
+        rid = RecordId(record_id)
+        values = {"id": rid, "tags": _tag_list(tags, "tags_add")}
+        await self._run("tags_add", values, module=self._core.module_of(rid), record_id=rid)
+
+    async def tags_retrieve(self, record_id: str) -> list[str]:
+        """Return the tags that this user sees on a record.
+
+        Source: manual, "Tags Retrieve".
+        """
+        rid = RecordId(record_id)
+        module = self._core.module_of(rid)
+        result = await self._run("tags_retrieve", {"id": rid}, module=module, record_id=rid)
+        return read_as("tags_retrieve", structuring.tags, result)
+
+    async def tags_delete(
+        self, record_id: str, tags: Sequence[str] = (), *, delete_all: bool = False
+    ) -> None:
+        """Take tags from a record: those named, or all.
+
+        The manual names the operation `tag_delete`; the vendor's own Python SDK sends
+        `tags_delete`. A server that does not know the first is asked by the second.
+
+        Source: manual, "Tags Delete".
+        """
+        rid = RecordId(record_id)
+        if bool(tags) == delete_all:
+            raise InvalidArgumentError(
+                "name the tags to delete, or give delete_all=True; one of the two",
+                operation="tag_delete",
+                record_id=rid,
+            )
+        values: dict[str, Any] = {"id": rid, "delete_all": delete_all}
+        if tags:
+            values["tags"] = _tag_list(tags, "tag_delete")
+        run = partial(self._run, "tag_delete", values, record_id=rid)
+        try:
+            await run(alias=self._core.tag_delete)
+        except UnsupportedOperationError:
+            if self._core.tag_delete != "tag_delete":
+                raise
+            await run(alias="tags_delete")
+            self._core.tag_delete = "tags_delete"
 
     def _pages(self, rid: RecordId, label: str, statement: Select) -> _RelatedPages:
         module = statement.module
@@ -211,3 +293,11 @@ class _RelatedPages:
         if not page:
             self._statements.pop(0)
         return page
+
+
+def _tag_list(tags: Sequence[str], operation: str) -> list[str]:
+    if isinstance(tags, str) or not tags or not all(tag.strip() for tag in tags):
+        raise InvalidArgumentError(
+            "tags is a list of at least one tag, none of them empty", operation=operation
+        )
+    return list(tags)

@@ -9,9 +9,10 @@ from typing import Any, Self
 from attrs import define, field, frozen
 
 from vtiger_async.errors import InvalidIdError, InvalidResponseError
+from vtiger_async.models.metadata import Module
 from vtiger_async.types import RecordId, is_list, is_map, whole_number
 
-__all__ = ["File", "LookupHit", "Record", "User"]
+__all__ = ["File", "LookupHit", "Record", "TypedRecord", "User"]
 
 # What a Users record may hold of secrets: access keys, passwords, and hashes of them.
 _SECRET_WORDS = ("accesskey", "password", "hash", "crypt", "token", "secret")
@@ -73,6 +74,33 @@ class Record(Mapping[str, Any]):
         """
         return self.fields.get("label")
 
+    def typed(self, module: Module) -> TypedRecord:
+        """Return the record with Python values, converted by its module's description.
+
+        | type in describe | value |
+        | --- | --- |
+        | boolean | bool |
+        | integer | int |
+        | double, currency, percentage | Decimal, with the digits that were sent |
+        | date | date |
+        | datetime | aware datetime in UTC |
+        | time | time |
+        | multipicklist | list of str |
+        | reference, owner, and the record's own id | RecordId |
+        | any other | as sent |
+
+        Whatever stands for empty (null, "", a date of zeros) is None, in every type; a zero is a
+        number. A field that the description does not have stays as sent. So does a value that its
+        type cannot hold: `TypedRecord.unread` names the field, and no error is raised.
+
+        Args:
+            module: What `describe` returned for the record's module.
+        """
+        from vtiger_async.models.typed import typed_fields  # not every program wants it
+
+        fields, unread = typed_fields(self.fields, module)
+        return TypedRecord(fields, self.module or module.name, self, unread)
+
     def __getitem__(self, name: str) -> Any:
         return self.fields[name]
 
@@ -94,6 +122,19 @@ class Record(Mapping[str, Any]):
         # No field values: they are personal data, and reprs end in logs.
         kind = type(self).__name__
         return f"<{kind} {self.module or '?'} {self.fields.get('id')} ({len(self.fields)} fields)>"
+
+
+@define(repr=False, eq=False)
+class TypedRecord(Record):
+    """One record with Python values: what `Record.typed` returns.
+
+    Attributes:
+        raw: The record as the server sent it.
+        unread: The names of the fields whose value their type cannot hold; it stands here as sent.
+    """
+
+    raw: Record = field(factory=lambda: Record({}))
+    unread: tuple[str, ...] = ()
 
 
 @define(repr=False, eq=False)

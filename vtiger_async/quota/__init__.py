@@ -13,8 +13,7 @@ from typing import Literal, TypeAlias
 from attrs import define, field, frozen
 
 from vtiger_async.editions import Limits
-from vtiger_async.quota.headers import Observation
-from vtiger_async.quota.windows import RollingDay, SlidingWindow, UtcDay, Window
+from vtiger_async.quota.windows import Observation, RollingDay, SlidingWindow, UtcDay, Window
 
 __all__ = ["Delay", "Ledger", "WindowName", "WindowUse"]
 

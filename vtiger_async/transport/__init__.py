@@ -24,7 +24,7 @@ from vtiger_async.errors import (
     ServerError,
     VtigerError,
 )
-from vtiger_async.quota.headers import Observation, read_headers
+from vtiger_async.quota.windows import Observation, read_headers
 from vtiger_async.retry import RetryBudget, RetryPolicy, Verdict, verdict
 from vtiger_async.transport.admission import Admission
 from vtiger_async.transport.http import Http, Outgoing

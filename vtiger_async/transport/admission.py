@@ -16,7 +16,7 @@ from attrs import define, field
 from vtiger_async.clock import Clock
 from vtiger_async.errors import QuotaExhaustedError
 from vtiger_async.quota import Ledger
-from vtiger_async.quota.headers import NOTHING, Observation
+from vtiger_async.quota.windows import NOTHING, Observation
 
 __all__ = ["Admission", "Ticket"]
 

@@ -12,7 +12,7 @@ from attrs import frozen
 
 from vtiger_async.errors import InvalidArgumentError
 from vtiger_async.types import FieldValue
-from vtiger_async.values import scalar_text
+from vtiger_async.values import SEPARATOR, scalar_text
 from vtiger_async.wire.operations import Operation
 
 __all__ = [
@@ -28,9 +28,6 @@ __all__ = [
 
 Pairs = list[tuple[str, str]]
 """Parameters as they stand in a form or a query string."""
-
-SEPARATOR = " |##| "
-"""Between the values of a multi-picklist (measured on Vtiger 8.4)."""
 
 STANDARD_MODULES = (
     "Accounts", "Assets", "Calendar", "Campaigns", "Cases", "CompanyDetails", "Contacts",
