@@ -154,8 +154,8 @@ def _hidden_beyond(world: Crm, seen: int) -> Callable[..., Any]:
     execute: Callable[..., Any] = world.engine.execute
     visible = set(world.ids[:seen])
 
-    def filtered(operation: str, params: Any, *rest: Any) -> Any:
-        result = execute(operation, params, *rest)
+    def filtered(operation: str, params: Any, *rest: Any, **options: Any) -> Any:
+        result = execute(operation, params, *rest, **options)
         if operation == "query" and "count(*)" not in params["query"]:
             return [row for row in result if row["id"] in visible]
         return result
