@@ -46,12 +46,12 @@ WRITTEN = (
 
 
 def contact(number: int) -> dict[str, str]:
-    """Return one of the contacts, each with a name and a number of its own."""
+    """Return one of the contacts, each with a number of its own; what a create gave is stored."""
     return {
         **CONTACT,
-        "lastname": f"{CONTACT['lastname']} {number}",
+        "contact_no": f"CON{number}",
         "id": f"{PREFIX}x{number}",
-        "label": f"{CONTACT['firstname']} {CONTACT['lastname']} {number}",
+        "label": f"{CONTACT['firstname']} {CONTACT['lastname']}",
     }
 
 

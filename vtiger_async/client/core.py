@@ -286,7 +286,10 @@ def records_of(result: Any, module: str | None) -> list[Record]:
             f"a list of records was expected, and the server sent {type(result).__name__}",
             module=module,
         )
-    return [Record.of(item, module) for item in items]
+    if module is None or module == "Users" or not all(map(is_map, items)):
+        return [Record.of(item, module) for item in items]
+    # Only users have secrets to hide; a page of others is not looked through for them.
+    return [Record(item, module) for item in items]
 
 
 def check_text(value: str, name: str, operation: str) -> str:

@@ -277,10 +277,11 @@ def _by_number(page: list[Record]) -> dict[int, Record]:
     """Return the records by their numbers, in the page's order, each once."""
     rows: dict[int, Record] = {}
     for record in page:
-        # `record.id` costs five times as much; where the id is none, it says so.
-        tail = str(record.fields.get("id")).partition("x")[2]
-        known = tail.isdecimal() and len(tail) < 20
-        rows.setdefault(int(tail) if known else record.id.number, record)
+        try:
+            number = int(record.fields["id"].partition("x")[2])
+        except (KeyError, ValueError, AttributeError):
+            number = record.id.number  # which costs five times as much, and says what is wrong
+        rows.setdefault(number, record)
     return rows
 
 
