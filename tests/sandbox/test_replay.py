@@ -11,7 +11,7 @@ import pytest
 
 from tests.sandbox.engine_calls import StillClock
 from tests.sandbox.front_calls import http_of
-from tests.sandbox.replay import Replay, is_invented, read_exchanges
+from tests.sandbox.replay import PREFIXES, Replay, is_invented, read_exchanges
 from tests.sandbox.replay_world import known_records, prepare
 from vtiger_async.sandbox import Sandbox
 
@@ -56,7 +56,7 @@ async def replayed() -> tuple[Counter[str], Counter[str], dict[str, str]]:
     known = known_records(exchanges)
     with Sandbox(profile="oss-8.4", records=0, limits=False, clock=clock) as sandbox:
         async with http_of(sandbox, auth=None) as http:
-            replay = Replay(sandbox, clock, http)
+            replay = Replay(sandbox, clock, http, PREFIXES)
             for exchange in exchanges:
                 prepare(replay, exchange, known)
                 difference = await replay.differences(exchange)
@@ -64,7 +64,8 @@ async def replayed() -> tuple[Counter[str], Counter[str], dict[str, str]]:
                     continue
                 counted[exchange["operation"]] += 1
                 if difference:
-                    differing[f"{exchange['operation']}/{exchange['name']}"] = difference
+                    name = f"{exchange['operation']}/{exchange['name']}"
+                    differing[name] = "; ".join(map(str, difference))
                 else:
                     agreed[exchange["operation"]] += 1
     return counted, agreed, differing

@@ -173,6 +173,13 @@ class Store:
         self._entity += 1
         return self._entity
 
+    def count_from(self, module: Module, number: int) -> None:
+        """Let the next record of the module get this number, and those after it the next."""
+        if module.name in self._plain:
+            self._plain[module.name] = number - 1
+        else:
+            self._entity = number - 1
+
     def next_count(self, module: Module) -> str:
         """Return a new record's text in the module's number field (`CON7`)."""
         self._counts[module.name] += 1
