@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from datetime import datetime
 from types import TracebackType
-from typing import Any, Literal, Self, cast
+from typing import TYPE_CHECKING, Any, Literal, Self, cast
 
 from attrs import evolve
 
@@ -27,6 +27,9 @@ from vtiger_async.transport.http import Http
 from vtiger_async.types import SyncScope
 from vtiger_async.vtql import Select, parse
 from vtiger_async.wire.encode import Pairs, checked_module, json_text
+
+if TYPE_CHECKING:
+    from vtiger_async.recording import Recorder
 
 __all__ = ["VtigerClient"]
 
@@ -65,6 +68,7 @@ class VtigerClient(RecordOperations, RelatedOperations):
             never does.
         strict: Whether a value that Vtiger stores other than it was sent raises SilentChangeError;
             otherwise it is a SilentChangeWarning.
+        recorder: Keeps every request and its answer, and writes them scrubbed to a file.
 
     Raises:
         ConfigurationError: An argument makes no sense, or the edition has no API.
@@ -89,6 +93,7 @@ class VtigerClient(RecordOperations, RelatedOperations):
         clock: Clock | None = None,
         validate: Literal["auto"] | bool = "auto",
         strict: bool = False,
+        recorder: Recorder | None = None,
     ) -> None:
         base = base_url(url)
         if not username.strip() or ":" in username:
@@ -105,6 +110,8 @@ class VtigerClient(RecordOperations, RelatedOperations):
         self._options = _checked(CallOptions(timeout, max_wait, retry))
         admission = Admission(Ledger(granted), clock or SystemClock(), max_in_flight)
         http = Http.with_key(username, access_key, max_in_flight, http_client)
+        if recorder is not None:
+            http.observer = recorder.observer(username, access_key)
         self._core = Core(base, Pipeline(http, admission), metadata_ttl)
         self._writing = _checked_writing(Writing(validate, strict))
         self._username = username

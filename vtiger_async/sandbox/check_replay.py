@@ -19,6 +19,7 @@ from attrs import define, field
 
 from vtiger_async.sandbox import Sandbox
 from vtiger_async.sandbox.check_compare import (
+    SECRET,
     Difference,
     Exchange,
     Prefixes,
@@ -36,7 +37,6 @@ __all__ = ["HeldClock", "Replay", "SettableClock"]
 _TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d")
 _WRITES = ("create", "update", "revise", "webservice_front")
 _MAKES = ("create", "convertlead", "webservice_front")
-_SECRET = "SESSION"  # noqa: S105 - what stands in a recording in the place of a session's name
 
 
 class SettableClock(Protocol):
@@ -119,8 +119,9 @@ class Replay:
         prefix, _, number = str(mapped(first, self.prefixes)).partition("x")
         if exchange["operation"] in _MAKES and prefix.isdecimal() and number.isdecimal():
             module = SCHEMA.by_prefix.get(int(prefix))
-            if module is not None:
-                self.sandbox.engine.store.count_from(module, int(number))
+            store = self.sandbox.engine.store
+            if module is not None and store.module_of(int(number)) is None:
+                store.count_from(module, int(number))
 
     def plant(self, module: Module, number: int, values: dict[str, Any]) -> None:
         """Store a record as the recording implies it, unless there is one of that number.
@@ -189,7 +190,7 @@ class Replay:
             params["accessKey"] = await self._answer_to_challenge(params["username"])
         elif is_map(error) and error.get("code") == "INVALID_USER_CREDENTIALS":
             await self._answer_to_challenge(params["username"])
-        if params.get("sessionName") == _SECRET:
+        if params.get("sessionName") == SECRET:
             if params.get("operation") != "logout" or user not in self._sessions:
                 right = await self._answer_to_challenge(user)
                 form = {"operation": "login", "username": user, "accessKey": right}

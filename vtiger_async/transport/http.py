@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import base64
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, cast
 from urllib.request import getproxies, proxy_bypass
@@ -136,6 +136,7 @@ class Http:
 
     Attributes:
         connections: The size of the pool; never below the calls in flight.
+        observer: What is called with each request and its answer, if anything; it must not raise.
     """
 
     connections: int
@@ -144,6 +145,7 @@ class Http:
     _own: _Connections | None = field(default=None, init=False, repr=False)
     _busy: dict[object, int] = field(factory=dict[object, int], init=False, repr=False)
     _closed: bool = field(default=False, init=False)
+    observer: Callable[[Outgoing, Answer], None] | None = field(default=None, init=False)
 
     @classmethod
     def with_key(cls, username: str, access_key: str, connections: int, injected: Any) -> Http:
@@ -195,7 +197,10 @@ class Http:
         headers = {
             k.decode("latin-1").lower(): v.decode("latin-1") for k, v in response.headers.raw
         }
-        return Answer(response.status_code, response.reason_phrase, headers, response.content)
+        answer = Answer(response.status_code, response.reason_phrase, headers, response.content)
+        if self.observer is not None:
+            self.observer(request, answer)
+        return answer
 
     def _client(self) -> httpx.AsyncClient | _Connections:
         if self._closed:
