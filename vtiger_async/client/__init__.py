@@ -6,15 +6,13 @@ import re
 from collections.abc import Mapping
 from datetime import datetime
 from types import TracebackType
-from typing import Any, Literal, Self, cast
+from typing import TYPE_CHECKING, Any, Literal, Self, cast
 
 from attrs import evolve
 
 from vtiger_async.client.core import Core, Quota, Writing, read_as
+from vtiger_async.client.documents import DocumentOperations
 from vtiger_async.client.query import Query
-from vtiger_async.client.records import RecordOperations
-from vtiger_async.client.related import RelatedOperations
-from vtiger_async.client.sync import Sync, page_of
 from vtiger_async.clock import Clock, SystemClock
 from vtiger_async.config import base_url, settings_from
 from vtiger_async.editions import Limits, limits_of
@@ -28,12 +26,15 @@ from vtiger_async.types import SyncScope
 from vtiger_async.vtql import Select, parse
 from vtiger_async.wire.encode import Pairs, checked_module, json_text
 
+if TYPE_CHECKING:
+    from vtiger_async.client.sync import Sync
+
 __all__ = ["VtigerClient"]
 
 _OPERATION = re.compile(r"[A-Za-z][A-Za-z0-9_]*|/restapi/[A-Za-z0-9_\-./%~]+", re.ASCII)
 
 
-class VtigerClient(RecordOperations, RelatedOperations):
+class VtigerClient(DocumentOperations):
     """A client of one Vtiger instance, as one user.
 
     Use it as `async with VtigerClient(...) as crm:`, or call `aclose()` at the end. It belongs to
@@ -238,6 +239,8 @@ class VtigerClient(RecordOperations, RelatedOperations):
         Raises:
             InvalidArgumentError: An argument cannot be used.
         """
+        from vtiger_async.client.sync import Sync  # not every program wants it
+
         checked_module(module)
         return Sync(self, self._core.pipeline.admission.clock, module, since, scope)
 
@@ -252,6 +255,8 @@ class VtigerClient(RecordOperations, RelatedOperations):
                 empty (measured on Vtiger 8.4), so the least is 1.
             scope: Whose records.
         """
+        from vtiger_async.client.sync import page_of  # loaded by whoever reads pages
+
         values = {
             "modifiedTime": str(max(1, since)),
             "elementType": checked_module(module),
