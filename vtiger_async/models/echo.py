@@ -51,7 +51,9 @@ def silent_changes(
     """
     if stored.keys() <= _BARE:
         return ()  # an id and a name: this server does not say what it stored
-    left_out = {"LineItems", "productid"} if "LineItems" in sent else set[str]()
+    # The product of a document is wanted, and belongs to its lines: no answer to a write has it.
+    has_lines = "LineItems" in sent or "hdnGrandTotal" in stored
+    left_out = {"LineItems", "productid"} if has_lines else set[str]()
     changes: list[SilentChange] = []
     for name, value in without_secrets(sent).items():
         if name == "LineItems" and is_list(value):

@@ -58,14 +58,10 @@ def parts_of(
             reason = f"the failure to go on from is of the lead {resume.record_id}"
             raise InvalidArgumentError(reason, operation="convertlead", record_id=lead)
         asked = {name: dict(fields) for name, fields in resume.entities.items()}
-    given: dict[str, Part] = {
-        **(entities or {}),
-        **{n: p for n, p in parts.items() if p is not None},
-    }
-    for name, part in given.items():
-        if part is False or part is None:
+    for name, part in (*(entities or {}).items(), *parts.items()):
+        if part is False:
             asked.pop(name, None)
-        else:
+        elif part is not None:
             asked[name] = {**asked.get(name, {}), **({} if part is True else part)}
     unknown = asked.keys() - set(MODULES)
     if unknown or not asked:
