@@ -182,7 +182,7 @@ async def test_convert_lead(sandbox: Sandbox, crm: VtigerClient) -> None:
     with pytest.raises(LeadAlreadyConvertedError):
         await crm.convert_lead(lead, {"Contacts": {}})
     alone = plant(sandbox, "Leads", lastname="Alone", company="Alone Ltd")
-    assert await crm.convert_lead(alone, {"Accounts": {}}) == {}
+    assert (await crm.convert_lead(alone, {"Accounts": {}})).keys() == {"Accounts"}
     assert await crm.query("select id from Accounts where accountname = 'Alone Ltd';").count() == 1
 
 

@@ -119,12 +119,33 @@ def test_a_conversion_that_fails_half_way() -> None:
     assert crm.refused("convertlead", element=element) == (0, "Duplicate(s) detected!")
 
 
+def test_who_inherits_from_a_lead() -> None:
+    """Without an heir for its documents the open source takes all back, what was there included."""
+    crm = Crm(profile=OSS)
+    lead = crm.create("Leads", lastname="Heir", company="Heir Ltd")["id"]
+    account = {"create": True, "name": "Accounts"}
+    deal = {"create": True, "name": "Potentials", "closingdate": "2027-12-01"}
+    element: dict[str, Any] = {"leadId": lead, "entities": {"Accounts": account}}
+    assert crm("convertlead", element=element) is None
+    assert crm("convertlead", element={**element, "entities": {"Potentials": deal}}) is None
+    assert crm.values("select accountname from Accounts;", "accountname") == []
+    there = crm.create("Accounts", accountname="Old Ltd")["id"]
+    element["entities"]["Accounts"] = {**account, "accountname": "Old Ltd"}
+    heirs = {**element, "transferRelatedRecordsTo": "Accounts"}
+    other = crm.create("Leads", lastname="Other")["id"]
+    assert crm("convertlead", element={**heirs, "leadId": other}) == {"Accounts": there}
+    assert crm("convertlead", element=element) is None
+    assert crm.values("select accountname from Accounts;", "accountname") == []
+    assert crm.values("select lastname from Leads;", "lastname") == ["Heir"]
+
+
 def test_who_converts_what() -> None:
     """On the open source a reader may convert, and an account without company is called ????."""
     crm = Crm(profile=OSS)
     lead = crm.create("Leads", lastname="Guest's")["id"]
     element = {"leadId": lead, "entities": {"Accounts": {"create": True, "name": "Accounts"}}}
-    assert crm("convertlead", "guest", element=element) is None
+    element["transferRelatedRecordsTo"] = "Accounts"
+    assert crm("convertlead", "guest", element=element).keys() == {"Accounts"}
     assert crm.values("select accountname from Accounts;", "accountname") == ["????"]
     contact = crm.create("Contacts", lastname="No lead")["id"]
     again = {"leadId": contact, "entities": element["entities"]}

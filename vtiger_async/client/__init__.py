@@ -11,10 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal, Self, cast
 from attrs import evolve
 
 from vtiger_async.client.core import Core, Quota, Writing, read_as
+from vtiger_async.client.documents import DocumentOperations
 from vtiger_async.client.query import Query
-from vtiger_async.client.records import RecordOperations
-from vtiger_async.client.related import RelatedOperations
-from vtiger_async.client.sync import Sync, page_of
 from vtiger_async.clock import Clock, SystemClock
 from vtiger_async.config import base_url, settings_from
 from vtiger_async.editions import Limits, limits_of
@@ -29,6 +27,7 @@ from vtiger_async.vtql import Select, parse
 from vtiger_async.wire.encode import Pairs, checked_module, json_text
 
 if TYPE_CHECKING:
+    from vtiger_async.client.sync import Sync
     from vtiger_async.recording import Recorder
 
 __all__ = ["VtigerClient"]
@@ -36,7 +35,7 @@ __all__ = ["VtigerClient"]
 _OPERATION = re.compile(r"[A-Za-z][A-Za-z0-9_]*|/restapi/[A-Za-z0-9_\-./%~]+", re.ASCII)
 
 
-class VtigerClient(RecordOperations, RelatedOperations):
+class VtigerClient(DocumentOperations):
     """A client of one Vtiger instance, as one user.
 
     Use it as `async with VtigerClient(...) as crm:`, or call `aclose()` at the end. It belongs to
@@ -245,6 +244,8 @@ class VtigerClient(RecordOperations, RelatedOperations):
         Raises:
             InvalidArgumentError: An argument cannot be used.
         """
+        from vtiger_async.client.sync import Sync  # not every program wants it
+
         checked_module(module)
         return Sync(self, self._core.pipeline.admission.clock, module, since, scope)
 
@@ -259,6 +260,8 @@ class VtigerClient(RecordOperations, RelatedOperations):
                 empty (measured on Vtiger 8.4), so the least is 1.
             scope: Whose records.
         """
+        from vtiger_async.client.sync import page_of  # loaded by whoever reads pages
+
         values = {
             "modifiedTime": str(max(1, since)),
             "elementType": checked_module(module),

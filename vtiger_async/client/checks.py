@@ -5,6 +5,7 @@ They are loaded by the first write that needs them.
 
 from __future__ import annotations
 
+import inspect
 import warnings
 from collections.abc import Mapping
 from typing import Any, Protocol
@@ -26,8 +27,7 @@ from vtiger_async.types import ID_FORM, FieldValue
 
 __all__ = ["Source", "check_before", "compare_after"]
 
-_TO_CALLER = 4
-"""Frames from `warnings.warn` to the line that awaits create, update or revise."""
+_PACKAGE = "vtiger_async.client"
 
 
 class Source(Protocol):
@@ -137,4 +137,12 @@ def compare_after(
     if strict:
         raise error
     warning = SilentChangeWarning(str(error), changes, record)
-    warnings.warn(warning, stacklevel=_TO_CALLER)
+    warnings.warn(warning, stacklevel=_level_of_caller())
+
+
+def _level_of_caller() -> int:
+    """Return how many frames lie between a warning and the line that awaits the client."""
+    level, frame = 0, inspect.currentframe()
+    while frame is not None and frame.f_globals["__name__"].startswith(_PACKAGE):
+        level, frame = level + 1, frame.f_back
+    return level

@@ -32,6 +32,7 @@ __all__ = [
     "decrypt",
     "delete",
     "insert_new",
+    "remove",
     "reopen",
     "retrieve",
     "revise",
@@ -220,6 +221,12 @@ def delete(call: Call) -> object:
     module, number, _ = call.found(call.text("id"))
     if not call.user.may_delete(module) or not module.creatable:
         raise denied("Permission to read given object is denied")
+    remove(call, module, number)
+    return {"status": "successful"}
+
+
+def remove(call: Call, module: Module, number: int) -> None:
+    """Delete a record, whoever asks."""
     values = "row_state = ?"
     if "modifiedtime" in module.columns:
         values += f", modifiedtime = '{call.now}'"
@@ -235,7 +242,6 @@ def delete(call: Call) -> object:
     call.store.run("DELETE FROM pairs WHERE a = ?", (number,))
     call.store.run("DELETE FROM pairs WHERE b = ?", (number,))
     call.log(module, number)
-    return {"status": "successful"}
 
 
 def reopen(call: Call) -> object:
