@@ -18,7 +18,7 @@ from vtiger_async.errors import (
     InvalidResponseError,
     VtigerError,
 )
-from vtiger_async.models.metadata import Module, PicklistDependency
+from vtiger_async.models.metadata import Module, ModuleInfo, PicklistDependency
 from vtiger_async.models.records import Record
 from vtiger_async.quota import WindowUse
 from vtiger_async.transport import Call, CallOptions, Pipeline
@@ -78,8 +78,8 @@ class Core:
         pipeline: Makes the calls.
         metadata_ttl: Seconds that a description is kept.
         prefixes: Module names by id prefix, as far as descriptions and records told.
-        sees_all: Whether the user is an administrator, who may see every record; None until `me`
-            has told.
+        sees_all: Whether the user is an administrator, who may see every record; None until that
+            was asked.
         tag_delete: The name under which this server deletes tags (two are seen).
     """
 
@@ -93,6 +93,7 @@ class Core:
     _dependencies: dict[tuple[str, str, str], tuple[float, PicklistDependency]] = field(
         factory=dict[tuple[str, str, str], "tuple[float, PicklistDependency]"]
     )
+    _types: tuple[float, Mapping[str, ModuleInfo]] | None = None
     _owners: dict[str, float] = field(factory=dict[str, float])
     _locks: dict[str, anyio.Lock] = field(factory=dict[str, anyio.Lock])
     _loop: object = None
@@ -134,6 +135,16 @@ class Core:
         if entry is None or self.pipeline.admission.now() >= entry[0]:
             return None
         return entry[1]
+
+    def keep_types(self, infos: Sequence[ModuleInfo]) -> None:
+        """Keep the list of modules for `metadata_ttl` seconds."""
+        self._types = (self._expiry(), {info.name: info for info in infos})
+
+    def types(self) -> Mapping[str, ModuleInfo] | None:
+        """Return the modules that this user sees, by name, where that is kept and fresh."""
+        if self._types is None or self.pipeline.admission.now() >= self._types[0]:
+            return None
+        return self._types[1]
 
     def lock_for(self, module: str) -> anyio.Lock:
         """Return the lock under which one caller at a time asks for a description."""
