@@ -183,7 +183,6 @@ def _check_ids(condition: Condition, module: str, prefixes: Mapping[str, str]) -
             raise InvalidIdError(
                 f"{condition}: {text!r} is not a record id: write it with its module's prefix, as "
                 "in 4x12",
-                operation="query",
                 module=module,
             )
     owners = {prefixes.get(text.partition("x")[0]) for text in texts}
@@ -195,4 +194,4 @@ def _check_ids(condition: Condition, module: str, prefixes: Mapping[str, str]) -
 
 
 def _fault(module: str, message: str) -> InvalidArgumentError:
-    return InvalidArgumentError(message, operation="query", module=module)
+    return InvalidArgumentError(message, module=module)

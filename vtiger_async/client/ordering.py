@@ -1,9 +1,9 @@
 """How a statement with an order of its own is read: by offset, and then a last look by id.
 
-It is loaded by the first such statement. The id settles the order of equal values, which is another
-one in each page; but one direction holds, for the last field only (measured on Vtiger 8.4), so under
-DESC no id can be added. An order by one field is then read upwards, from its end; one by several is
-put together from upward ones.
+It is loaded by the first such statement. The id settles the order of equal values, which is
+another one in each page; but one direction holds, for the last field only (measured on Vtiger 8.4),
+so under DESC no id can be added. An order by one field is then read upwards, from its end; one by
+several is put together from upward ones.
 """
 
 from __future__ import annotations

@@ -21,7 +21,17 @@ from vtiger_async.models.records import Record
 from vtiger_async.types import whole_number
 from vtiger_async.vtql import Condition, F, Select
 
-__all__ = ["JOINED", "PAGE", "URL_BYTES", "FetchPage", "Reader", "Source", "by_number", "count_of"]
+__all__ = [
+    "JOINED",
+    "PAGE",
+    "URL_BYTES",
+    "FetchPage",
+    "Reader",
+    "Source",
+    "by_number",
+    "count_of",
+    "widest",
+]
 
 PAGE = 100
 """Records of one page; the server silently cuts more to this."""
@@ -85,7 +95,7 @@ class Reader:
         """Cut the statement where it is too long for a URL."""
         whole = evolve(self.statement, limit_to=None, offset_by=None)
         self.is_joined = whole.module in JOINED
-        self.pieces = whole.split(URL_BYTES, sent_as=_widest)
+        self.pieces = whole.split(URL_BYTES, sent_as=widest)
         if len(self.pieces) > 1 and (self.statement.order_fields or self.statement.offset_by):
             raise InvalidArgumentError(
                 "the statement is too long for one URL, and its order or offset forbids to cut it: "
@@ -263,7 +273,7 @@ async def count_of(fetch: FetchPage, statement: Select) -> int | None:
     return whole_number(rows[0].get("count", rows[0].get("count(*)"))) if rows else None
 
 
-def _widest(statement: Select) -> Select:
+def widest(statement: Select) -> Select:
     """Return the statement with the longest bounds and limit that paging adds."""
     longest = "9999999999x9999999999999999999"
     ends = (Condition("id", ">", longest), Condition("id", "<=", longest))
