@@ -13,6 +13,8 @@ from attrs import define, field, frozen
 
 from vtiger_async.config import API_PATH
 from vtiger_async.errors import (
+    ApiError,
+    AuthenticationError,
     ConfigurationError,
     InvalidArgumentError,
     InvalidResponseError,
@@ -31,6 +33,8 @@ from vtiger_async.wire.operations import OPERATIONS, Repeat
 __all__ = ["Core", "Operations", "Quota", "Writing", "check_text", "read_as", "records_of"]
 
 T = TypeVar("T")
+_TERSE = frozenset({"ACCESS_DENIED", "INTERNAL_SERVER_ERROR", "INVALID_ID_ATTRIBUTE"})
+"""Codes that say less than the client knows."""
 _LOOP: anyio.lowlevel.RunVar[object] = anyio.lowlevel.RunVar("vtiger_async_loop")
 
 
@@ -252,7 +256,11 @@ class Operations:
         else:
             request = Outgoing("GET", f"{url}?{form_text(pairs)}" if pairs else url)
         call = Call(request, name, operation.repeat, module, record_id)
-        return await self._core.pipeline.run(call, self._options)
+        try:
+            return await self._core.pipeline.run(call, self._options)
+        except ApiError as error:
+            self._explain(error, name, values)
+            raise
 
     async def _raw(self, verb: str, operation: str, pairs: list[tuple[str, str]]) -> Any:
         """Make a call that is not in the table."""
@@ -265,7 +273,18 @@ class Operations:
         else:
             request = Outgoing("POST", url, form_text(pairs).encode("ascii"))
         call = Call(request, operation, repeat, lenient=operation.startswith("/"))
-        return await self._core.pipeline.run(call, self._options)
+        try:
+            return await self._core.pipeline.run(call, self._options)
+        except ApiError as error:
+            self._explain(error, operation, dict(pairs))
+            raise
+
+    def _explain(self, error: ApiError, operation: str, values: Mapping[str, Any]) -> None:
+        """Write its likely cause into an error whose code says little; it costs no call."""
+        if error.code in _TERSE and not isinstance(error, AuthenticationError):
+            from vtiger_async.client.explaining import explain
+
+            explain(error, self._core, operation, values)
 
     async def _rows(self, statement: Select) -> list[Record]:
         """Make one query and return the records of its page."""

@@ -8,7 +8,7 @@ is only believed where the statement can match something.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 
 from attrs import frozen
@@ -136,7 +136,7 @@ class Doubts:
             )
 
 
-def nearest(name: str, known: Mapping[str, object]) -> str:
+def nearest(name: str, known: Iterable[str]) -> str:
     """Return the hint at the known name that was probably meant; empty where none is near."""
     folded = {one.lower(): one for one in known}
     found = get_close_matches(name.lower(), folded, n=1)
