@@ -336,7 +336,7 @@ def doubts_of(statement: Select, source: Source) -> Doubts | None:
         InvalidArgumentError: It is at fault, whatever the module holds.
         InvalidIdError: What is compared with the id is none.
     """
-    if not statement.where_any and statement.order_fields in ((), ("id",)):
+    if not (statement.fields or statement.where_any or statement.order_fields):
         return None
     from vtiger_async.client.doubts import Doubts
 
