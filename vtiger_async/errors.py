@@ -31,7 +31,8 @@ VtigerError                      anything this package raises on purpose
 
 Each error carries `operation`, `module`, `record_id`, `status`, `code`, `message`, `call_id` and
 `attempts` (the failures that came before it in the same call). Errors pickle, and print on one
-line.
+line. To an ApiError whose code says little, the client adds the likely cause: `message` then holds
+both, and `server_message` what Vtiger said.
 """
 
 from __future__ import annotations
@@ -232,7 +233,21 @@ class LineItemsError(OutcomeUnknownError):
 
 
 class ApiError(VtigerError):
-    """Vtiger answered, and said no."""
+    """Vtiger answered, and said no.
+
+    Attributes:
+        cause: What the client knows that explains it, found without a call; empty if nothing.
+            `message` ends with it.
+    """
+
+    cause: str = ""
+
+    @property
+    def server_message(self) -> str:
+        """What Vtiger said, without the cause that the client found."""
+        return (
+            self.message.removesuffix(self.cause).removesuffix(": ") if self.cause else self.message
+        )
 
 
 class AuthenticationError(ApiError):
@@ -247,10 +262,15 @@ class AccessDeniedError(ApiError):
     Vtiger gives this one code for all of them (measured on Vtiger 8.4).
     """
 
-    hint = (
-        "Vtiger says this also for a misspelt module or field, a field hidden from this user, "
-        "and a record that is missing or deleted"
-    )
+    @property
+    def hint(self) -> str:  # type: ignore[override]  # a class attribute elsewhere, without a cause here
+        """What else it may mean, where no cause was found."""
+        if self.cause:
+            return ""
+        return (
+            "Vtiger says this also for a misspelt module or field, a field hidden from this user, "
+            "and a record that is missing or deleted"
+        )
 
 
 class RecordNotFoundError(ApiError):
@@ -369,7 +389,7 @@ class ServerError(ApiError):
     @property
     def hint(self) -> str:  # type: ignore[override]  # a class attribute elsewhere, by status here
         """What to do about it."""
-        if self.status == 400:
+        if self.status == 400 and not self.cause:
             return "With HTTP 400 it is mostly the request: a bad literal, or text in a date field"
         return ""
 

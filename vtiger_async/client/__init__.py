@@ -204,6 +204,11 @@ class VtigerClient(DocumentOperations):
     def query(self, query: str | Select, *, resume: str | None = None) -> Query:
         """Return the records of a statement, to iterate over; no call is spent yet.
 
+        The server answers some faulty statements with success and no records. What can be known is
+        refused: a bare word, an id without its prefix, and where the module's description is kept,
+        unknown fields and ids that the field cannot hold. Where no record comes, the description
+        is asked for, once while it is kept, if it could tell of such a fault.
+
         Source: manual, "Query".
 
         Args:
@@ -212,14 +217,14 @@ class VtigerClient(DocumentOperations):
 
         Raises:
             QuerySyntaxError: The text is not VTQL; it says where.
-            InvalidArgumentError: The statement cannot be sent, or the token is another's.
+            InvalidArgumentError: The statement cannot be sent or cannot match, or the token is
+                another's. What only the description tells is raised at the first record.
+            InvalidIdError: What is compared with the id is no id.
         """
         statement = parse(query) if isinstance(query, str) else query
         checked_module(statement.module)
-        core = self._core
-        clock = core.pipeline.admission.clock
-        sees_all = core.sees_all
-        return Query(statement, self._rows, clock, self.describe, resume, sees_all=sees_all)
+        clock = self._core.pipeline.admission.clock
+        return Query(statement, self._source(self._rows), clock, resume)
 
     def sync(
         self,

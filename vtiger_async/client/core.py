@@ -13,12 +13,14 @@ from attrs import define, field, frozen
 
 from vtiger_async.config import API_PATH
 from vtiger_async.errors import (
+    ApiError,
+    AuthenticationError,
     ConfigurationError,
     InvalidArgumentError,
     InvalidResponseError,
     VtigerError,
 )
-from vtiger_async.models.metadata import Module, PicklistDependency
+from vtiger_async.models.metadata import Module, ModuleInfo, PicklistDependency
 from vtiger_async.models.records import Record
 from vtiger_async.quota import WindowUse
 from vtiger_async.transport import Call, CallOptions, Pipeline
@@ -31,6 +33,8 @@ from vtiger_async.wire.operations import OPERATIONS, Repeat
 __all__ = ["Core", "Operations", "Quota", "Writing", "check_text", "read_as", "records_of"]
 
 T = TypeVar("T")
+_TERSE = frozenset({"ACCESS_DENIED", "INTERNAL_SERVER_ERROR", "INVALID_ID_ATTRIBUTE"})
+"""Codes that say less than the client knows."""
 _LOOP: anyio.lowlevel.RunVar[object] = anyio.lowlevel.RunVar("vtiger_async_loop")
 
 
@@ -78,8 +82,8 @@ class Core:
         pipeline: Makes the calls.
         metadata_ttl: Seconds that a description is kept.
         prefixes: Module names by id prefix, as far as descriptions and records told.
-        sees_all: Whether the user is an administrator, who may see every record; None until `me`
-            has told.
+        sees_all: Whether the user is an administrator, who may see every record; None until that
+            was asked.
         tag_delete: The name under which this server deletes tags (two are seen).
     """
 
@@ -93,6 +97,7 @@ class Core:
     _dependencies: dict[tuple[str, str, str], tuple[float, PicklistDependency]] = field(
         factory=dict[tuple[str, str, str], "tuple[float, PicklistDependency]"]
     )
+    _types: tuple[float, Mapping[str, ModuleInfo]] | None = None
     _owners: dict[str, float] = field(factory=dict[str, float])
     _locks: dict[str, anyio.Lock] = field(factory=dict[str, anyio.Lock])
     _loop: object = None
@@ -134,6 +139,16 @@ class Core:
         if entry is None or self.pipeline.admission.now() >= entry[0]:
             return None
         return entry[1]
+
+    def keep_types(self, infos: Sequence[ModuleInfo]) -> None:
+        """Keep the list of modules for `metadata_ttl` seconds."""
+        self._types = (self._expiry(), {info.name: info for info in infos})
+
+    def types(self) -> Mapping[str, ModuleInfo] | None:
+        """Return the modules that this user sees, by name, where that is kept and fresh."""
+        if self._types is None or self.pipeline.admission.now() >= self._types[0]:
+            return None
+        return self._types[1]
 
     def lock_for(self, module: str) -> anyio.Lock:
         """Return the lock under which one caller at a time asks for a description."""
@@ -241,7 +256,11 @@ class Operations:
         else:
             request = Outgoing("GET", f"{url}?{form_text(pairs)}" if pairs else url)
         call = Call(request, name, operation.repeat, module, record_id)
-        return await self._core.pipeline.run(call, self._options)
+        try:
+            return await self._core.pipeline.run(call, self._options)
+        except ApiError as error:
+            self._explain(error, name, values)
+            raise
 
     async def _raw(self, verb: str, operation: str, pairs: list[tuple[str, str]]) -> Any:
         """Make a call that is not in the table."""
@@ -254,7 +273,18 @@ class Operations:
         else:
             request = Outgoing("POST", url, form_text(pairs).encode("ascii"))
         call = Call(request, operation, repeat, lenient=operation.startswith("/"))
-        return await self._core.pipeline.run(call, self._options)
+        try:
+            return await self._core.pipeline.run(call, self._options)
+        except ApiError as error:
+            self._explain(error, operation, dict(pairs))
+            raise
+
+    def _explain(self, error: ApiError, operation: str, values: Mapping[str, Any]) -> None:
+        """Write its likely cause into an error whose code says little; it costs no call."""
+        if error.code in _TERSE and not isinstance(error, AuthenticationError):
+            from vtiger_async.client.explaining import explain
+
+            explain(error, self._core, operation, values)
 
     async def _rows(self, statement: Select) -> list[Record]:
         """Make one query and return the records of its page."""

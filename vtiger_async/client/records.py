@@ -29,9 +29,8 @@ class RecordOperations(MetadataOperations):
     async def me(self) -> User:
         """Return the user whose key is used; the cheapest way to check URL and key.
 
-        Once it has told whether the user is an administrator, queries know whether records can be
-        hidden from them: for an administrator they spend no call on that any more, for anyone else
-        they always make sure.
+        Once it has told whether the user is an administrator, queries need not ask whether records
+        can be hidden from them.
 
         Source: manual, "Me".
 
@@ -39,7 +38,8 @@ class RecordOperations(MetadataOperations):
             AuthenticationError: The user name or the access key is wrong.
         """
         me = read_as("me", User.of, await self._run("me", {}))
-        self._core.sees_all = me.is_admin
+        if me.is_admin is not None:
+            self._core.sees_all = me.is_admin
         identity = str(me.fields.get("id"))
         if self._core.learn_prefix(identity, "Users"):
             self._core.keep_owner(identity)
