@@ -196,7 +196,7 @@ class Sessions:
         except OutcomeUnknownError as error:
             return not _is_fatal(error.attempts[-1])
         except VtigerError:
-            return True
+            pass  # it wants a session: so it is there - or nobody can say
         return True
 
     async def _on_session(self, call: Call, options: CallOptions, deadline: float) -> Any:
