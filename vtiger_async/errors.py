@@ -391,6 +391,8 @@ class ServerError(ApiError):
         """What to do about it."""
         if self.status == 400 and not self.cause:
             return "With HTTP 400 it is mostly the request: a bad literal, or text in a date field"
+        if self.status == 200:  # webservice.php has it for every error that it handles
+            return "It is mostly the request: a bad literal, or text in a date field"
         return ""
 
 

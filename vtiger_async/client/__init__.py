@@ -14,7 +14,7 @@ from vtiger_async.client.core import Core, Quota, Writing, read_as
 from vtiger_async.client.documents import DocumentOperations
 from vtiger_async.client.query import Query
 from vtiger_async.clock import Clock, SystemClock
-from vtiger_async.config import base_url, settings_from
+from vtiger_async.config import SESSION_PATH, base_url, settings_from
 from vtiger_async.editions import Limits, limits_of
 from vtiger_async.errors import ConfigurationError, InvalidArgumentError
 from vtiger_async.quota import Ledger
@@ -68,6 +68,10 @@ class VtigerClient(DocumentOperations):
         strict: Whether a value that Vtiger stores other than it was sent raises SilentChangeError;
             otherwise it is a SilentChangeWarning.
         recorder: Keeps every request and its answer, and writes them scrubbed to a file.
+        session_api: Whether calls go over `/webservice.php`, which open-source servers have, and
+            not over REST. A login costs two calls: one for the first call, and one for each further
+            call that runs at the same time. Nobody is logged out at the end: that would cost calls,
+            and the server forgets sessions by itself.
 
     Raises:
         ConfigurationError: An argument makes no sense, or the edition has no API.
@@ -93,6 +97,7 @@ class VtigerClient(DocumentOperations):
         validate: Literal["auto"] | bool = "auto",
         strict: bool = False,
         recorder: Recorder | None = None,
+        session_api: bool = False,
     ) -> None:
         base = base_url(url)
         if not username.strip() or ":" in username:
@@ -111,7 +116,15 @@ class VtigerClient(DocumentOperations):
         http = Http.with_key(username, access_key, max_in_flight, http_client)
         if recorder is not None:
             http.observer = recorder.observer(username, access_key)
-        self._core = Core(base, Pipeline(http, admission), metadata_ttl)
+        pipeline = Pipeline(http, admission)
+        self._core = Core(base, http, pipeline, metadata_ttl)
+        if session_api:
+            # Loaded here: who calls over REST does not pay for it.
+            from vtiger_async.client.login import Login
+            from vtiger_async.client.sessions import Sessions
+
+            login = Login(pipeline, base + SESSION_PATH, username, access_key)
+            self._core.sessions = Sessions(pipeline, login)
         self._writing = _checked_writing(Writing(validate, strict))
         self._username = username
         self._is_view = False
@@ -120,8 +133,8 @@ class VtigerClient(DocumentOperations):
     def from_env(cls, **options: Any) -> Self:
         """Return a client set up from the environment.
 
-        Reads `VTIGER_URL`, `VTIGER_USERNAME`, `VTIGER_ACCESS_KEY`, and where set `VTIGER_EDITION`
-        and `VTIGER_USERS`.
+        Reads `VTIGER_URL`, `VTIGER_USERNAME`, `VTIGER_ACCESS_KEY`, and where set `VTIGER_EDITION`,
+        `VTIGER_USERS` and `VTIGER_SESSION_API` (1 or 0).
 
         Args:
             options: Arguments of the constructor; they override the environment.
@@ -171,7 +184,8 @@ class VtigerClient(DocumentOperations):
         return view
 
     def __repr__(self) -> str:
-        return f"<VtigerClient {self._username} at {self._core.base}>"
+        way = "" if self._core.sessions is None else SESSION_PATH
+        return f"<VtigerClient {self._username} at {self._core.base}{way}>"
 
     async def __aenter__(self) -> Self:
         """Return the client."""
@@ -285,7 +299,8 @@ class VtigerClient(DocumentOperations):
         Args:
             method: `"GET"` or `"POST"`.
             operation: The operation's name; or a path below the instance, as
-                `"/restapi/vtap/api/orders"`, whose answer need not have Vtiger's envelope.
+                `"/restapi/vtap/api/orders"`, whose answer need not have Vtiger's envelope, and
+                which goes over REST with `session_api`, too.
             params: Text is sent as it is, anything else as JSON; None is left out.
 
         Raises:

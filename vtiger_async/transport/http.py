@@ -62,13 +62,16 @@ class Outgoing:
         body: The form, or None.
         files: Files that make the form multipart.
         fields: The form's fields where there are files.
+        anonymous: Whether it goes without the user's key, and without cookies: webservice.php wants
+            neither.
     """
 
     verb: str
-    url: str
+    url: str = field(repr=lambda url: repr(url.partition("?")[0]))
     body: bytes | None = field(default=None, repr=False)
     files: tuple[FilePart, ...] = ()
     fields: Mapping[str, str] = field(factory=dict[str, str], repr=False)
+    anonymous: bool = False
 
 
 class _HideQueries(logging.Filter):
@@ -179,7 +182,12 @@ class Http:
         self._busy[client] = self._busy.get(client, 0) + 1
         try:
             built = self._build(request, seconds, trace)
-            response = await client.send(built)
+            if request.anonymous and client is not self._own:
+                # What the injected client knows of its own accord stays out as well.
+                built.headers.pop("Cookie", None)
+                response = await cast("httpx.AsyncClient", client).send(built, auth=None)
+            else:
+                response = await client.send(built)
         except BaseException as error:
             lost_slot = _is_a(error, "PoolTimeout")
             unproven = not (evidence or lost_slot) or _is_a(error, *_AFTER_SENDING)
@@ -219,7 +227,7 @@ class Http:
             return self._lean(request, extensions)
         # The client's own headers and hooks count: it builds the request.
         client = cast("httpx.AsyncClient", self._injected)
-        headers = {"Authorization": self._authorization}
+        headers = {} if request.anonymous else {"Authorization": self._authorization}
         if request.body is not None:
             headers["Content-Type"] = _FORM
         return client.build_request(
@@ -234,8 +242,9 @@ class Http:
     def _lean(self, request: Outgoing, extensions: dict[str, Any]) -> httpx.Request:
         """Return the request with all its headers given, at a third of the price of `content=`."""
         url = _address(request.url) if request.verb == "POST" else httpx.URL(request.url)
-        authorization = (b"Authorization", self._authorization.encode("ascii"))
-        headers = [(b"Host", url.netloc), *_HEADERS, authorization]
+        headers = [(b"Host", url.netloc), *_HEADERS]
+        if not request.anonymous:
+            headers.append((b"Authorization", self._authorization.encode("ascii")))
         if request.files:
             return httpx.Request(
                 request.verb, url, headers=headers, **_multipart(request), extensions=extensions
