@@ -182,6 +182,20 @@ def test_line_items() -> None:
     assert problems_of(invoice, {}, "update", KNOWN) == []
 
 
+def test_a_task_says_that_it_is_one() -> None:
+    """Without activitytype a task would be stored as an event; the picklist lacks the value."""
+    kind = FieldType("picklist", picklist_values=(PicklistValue("Call", "Call"),))
+    calendar = Module("Calendar", "Tasks", "9", {"activitytype": Field("activitytype", "T", kind)})
+    (problem,) = problems_of(calendar, {}, "create", KNOWN)
+    assert str(problem) == (
+        "activitytype: without it the task is stored among the events, under another id: "
+        "give 'Task'"
+    )
+    assert problems_of(calendar, {"activitytype": "Task"}, "create", KNOWN) == []
+    assert problems_of(calendar, {}, "revise", KNOWN) == []
+    assert len(problems_of(calendar, {"activitytype": "Chore"}, "create", KNOWN)) == 1
+
+
 def test_a_validation_error_lists_every_problem_on_one_line() -> None:
     """It prints all of them, carries field, value, reason and remedy, and pickles."""
     problems = (Problem("a", 1, "is\nwrong", "mend it"), Problem("b", "x", "too"))
@@ -349,7 +363,7 @@ EXCHANGES = Path(__file__).resolve().parents[3] / "shared" / "vtiger" / "exchang
 LOSSES = {
     "wrong_picklist", "owner_wrong_type", "bad_owner_format", "bad_date", "bad_email",
     "bad_number", "decimal_comma", "unicode_emoji", "nested_list", "id_in_create", "bool_forms",
-    "multipicklist_na", "unknown_field", "readonly",
+    "multipicklist_na", "unknown_field", "readonly", "task",
 }  # fmt: skip
 
 
