@@ -10,13 +10,16 @@ import pytest
 
 from vtiger_async import (
     AccessDeniedError,
+    ApiError,
     DuplicateRecordError,
     F,
     InvalidArgumentError,
     MandatoryFieldError,
     QuerySyntaxError,
+    RecordId,
     RecordNotFoundError,
     ServerError,
+    SilentChangeError,
     ValidationError,
     select,
 )
@@ -27,9 +30,9 @@ pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("profile", ["cloud", "o
 OWNED = {"assigned_user_id": "19x1"}
 
 
-def empty(profile: Any, **options: Any) -> Sandbox:
+def empty(profile: Any, records: int | None = 0) -> Sandbox:
     """A sandbox without limits, and without records unless some are wanted."""
-    return Sandbox(profile=profile, limits=False, **({"records": 0} | options))
+    return Sandbox(profile=profile, records=records, limits=False)
 
 
 async def test_one_of_eight_equal_creates_is_stored(profile: str) -> None:
@@ -157,7 +160,7 @@ async def test_empty_values_are_found(profile: str) -> None:
                 found = await crm.query(select("Contacts", "lastname").where(condition)).all()
                 assert [record["lastname"] for record in found] == ["Without"]
         with pytest.raises(InvalidArgumentError, match="is_empty"):
-            F.title == None  # noqa: B015, E711 - the comparison itself is refused
+            select("Contacts").where(F.title == None)  # noqa: E711 - the comparison is refused
 
 
 async def test_a_refusal_that_would_come_again_costs_one_call(profile: str) -> None:
@@ -220,6 +223,51 @@ async def test_an_escaped_label_leaves_the_fields_alone(profile: str) -> None:
     assert (script["lastname"], read["lastname"]) == (
         "<script>1</script>", "&lt;script&gt;1&lt;/script&gt;",
     )  # fmt: skip
+
+
+async def test_a_relation_that_was_not_made_is_noticed(profile: str) -> None:
+    """With verify=True a missing record, a relation that is a field, and a reader are told."""
+    with empty(profile) as sandbox:
+        async with sandbox.client() as crm, sandbox.client("guest") as guest:
+            account = await crm.create("Accounts", {"accountname": "A", **OWNED})
+            contact = await crm.create("Contacts", {"lastname": "x", **OWNED})
+            product = await crm.create("Products", {"productname": "P", **OWNED})
+            for reader in (crm, guest):
+                for module in ("Contacts", "Products"):
+                    await reader.describe(module)
+            await crm.add_related(contact.id, product.id, "Products", verify=True)
+            for who, source, target, label in (
+                (crm, contact.id, RecordId(f"{product.id.prefix}x999999"), "Products"),
+                (crm, account.id, contact.id, "Contacts"),
+                (guest, account.id, product.id, "Products"),
+            ):
+                await who.add_related(source, target, label)
+                with pytest.raises(SilentChangeError, match=f"{target} is not related under"):
+                    await who.add_related(source, target, label, verify=True)
+            with pytest.raises(ApiError, match="UNKOWN_ENTITY"):
+                await crm.add_related(contact.id, product.id, "Wares", verify=True)
+
+
+async def test_lines_are_kept_by_a_revise_without_them(profile: str) -> None:
+    """Only the given fields are sent; the lines are in what is retrieved, and in no row."""
+    with empty(profile) as sandbox:
+        async with sandbox.client() as crm:
+            account = await crm.create("Accounts", {"accountname": "A", **OWNED})
+            product = await crm.create("Products", {"productname": "P", **OWNED})
+            line = {"productid": product.id, "quantity": 2, "listprice": "5"}
+            invoice = {
+                "subject": "I", "account_id": account.id, "bill_street": "S", "ship_street": "S",
+                "productid": product.id, "LineItems": [line], **OWNED,
+            }  # fmt: skip
+            with pytest.raises(MandatoryFieldError):
+                await crm.create("Invoice", {**invoice, "LineItems": []})
+            made = await crm.create("Invoice", invoice)
+            await crm.revise(made.id, {"subject": "J"})
+            kept = await crm.retrieve(made.id)
+            rows = await crm.query("select * from Invoice;").all()
+    assert (kept["subject"], len(kept["LineItems"])) == ("J", 1)
+    assert kept["LineItems"][0]["quantity"] == "2.000"
+    assert ["LineItems" in row for row in rows] == [False]
 
 
 async def test_prefixes_are_learned(profile: str) -> None:
