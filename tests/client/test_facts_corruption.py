@@ -26,6 +26,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("profile", ["cloud", "o
 MANDATORY: dict[str, dict[str, Any]] = {
     "Accounts": {"accountname": "Acme"},
     "Contacts": {"lastname": "Ada"},
+    "Leads": {"lastname": "Ada"},
 }
 WIDE = "'😀' takes four bytes in UTF-8, and would be stored as ????"
 NO_TICKER = "Accounts has no such field, or hides it from this user"
@@ -65,7 +66,7 @@ PREVENTED = {
         "Contacts", "account_id", "Acme", "'Acme' is not a record's id", "give the id of Accounts",
     ),
     "unknown owner": (
-        "Contacts", "assigned_user_id", "19x999", "there is no user or group 19x999",
+        "Leads", "assigned_user_id", "19x999", "there is no user or group 19x999",
         "give the id of a user",
     ),
     "a list in a scalar field": (
@@ -85,6 +86,7 @@ REPORTED = {
     "yes in a boolean": ("Contacts", "emailoptout", "yes", "0"),
     "a day that no month has": ("Contacts", "birthday", "2023-02-31", "0000-00-00"),
     "a reference to a missing record": ("Contacts", "account_id", "3x999999", None),
+    "unknown owner": ("Leads", "assigned_user_id", "19x999", "999"),
     "emoji": ("Contacts", "description", "Zoë 😀", "Zoë ????"),
 }
 """Module, field, what is sent, and what is stored."""
@@ -92,7 +94,6 @@ REPORTED = {
 UNSEEN = {
     "picklist value outside of the list": ("Accounts", "rating", "Superb"),
     "bad e-mail": ("Contacts", "email", "no address"),
-    "unknown owner": ("Contacts", "assigned_user_id", "19x999"),
 }
 """Module, field, and what is stored as it was sent."""
 

@@ -183,17 +183,17 @@ def test_line_items() -> None:
 
 
 def test_a_task_says_that_it_is_one() -> None:
-    """Without activitytype a task would be stored as an event; the picklist lacks the value."""
+    """With another activitytype than Task it would be an event; the picklist lacks the value."""
     kind = FieldType("picklist", picklist_values=(PicklistValue("Call", "Call"),))
     calendar = Module("Calendar", "Tasks", "9", {"activitytype": Field("activitytype", "T", kind)})
-    (problem,) = problems_of(calendar, {}, "create", KNOWN)
-    assert str(problem) == (
-        "activitytype: without it the task is stored among the events, under another id: "
-        "give 'Task'"
-    )
+    for fields in ({}, {"activitytype": None}, {"activitytype": "Call"}):
+        (problem,) = problems_of(calendar, fields, "create", KNOWN)
+        assert (problem.field, problem.value) == ("activitytype", fields.get("activitytype"))
+        assert problem.reason.startswith("only with 'Task' it is a task")
+        assert problem.remedy == "give 'Task', or write to Events"
     assert problems_of(calendar, {"activitytype": "Task"}, "create", KNOWN) == []
     assert problems_of(calendar, {}, "revise", KNOWN) == []
-    assert len(problems_of(calendar, {"activitytype": "Chore"}, "create", KNOWN)) == 1
+    assert len(problems_of(calendar, {"activitytype": "Call"}, "revise", KNOWN)) == 1
 
 
 def test_a_validation_error_lists_every_problem_on_one_line() -> None:

@@ -80,6 +80,41 @@ def test_an_owner_is_wanted_and_may_be_a_group(crm: Crm) -> None:
     assert crm.create("Leads", lastname="x", assigned_user_id="20x3")["assigned_user_id"] == "20x3"
 
 
+@pytest.mark.parametrize(
+    ("sent", "stored"),
+    [
+        ("19x5", "19x5"), ("20x1", "19x1"), ("19x3", "20x3"), ("3x5", "19x5"), ("3x547", "547"),
+        ("19x999", "999"), ("19x0", "19x1"), ("19x5x7", "19x5"), ("19x5abc", "19x5"),
+        (" 19x5", "19x5"), ("3", "19x1"), ("999", "19x1"), (5, "19x1"), ("12.5", "19x1"),
+    ],
+)  # fmt: skip
+def test_an_admins_owner_is_found_by_its_number(crm: Crm, sent: object, stored: str) -> None:
+    """The prefix is not looked at; nobody's number stays bare; one without prefix is the caller."""
+    lead = crm.create("Leads", lastname="x", assigned_user_id=sent)
+    assert lead["assigned_user_id"] == stored
+    assert crm("revise", element={"id": lead["id"], "assigned_user_id": sent}) == lead
+
+
+@pytest.mark.parametrize("sent", ["who", "x5", "5x", "19x-1", "19x 5", ["19x5", "19x1"]])
+def test_an_owner_that_is_no_id_is_refused(crm: Crm, sent: object) -> None:
+    """Whoever asks: INVALID_ID_ATTRIBUTE."""
+    for user in ("admin", "sales"):
+        element = {"lastname": "x", "assigned_user_id": sent}
+        code, _ = crm.refused("create", user, elementType="Leads", element=element)
+        assert code == "INVALID_ID_ATTRIBUTE"
+
+
+def test_others_name_their_owner_as_it_is(crm: Crm) -> None:
+    """Who is no admin may give a record to every user and group, and to nobody else."""
+    for owner in ("19x1", "19x5", "20x3", "19x5x7"):
+        lead = crm.create("Leads", "sales", lastname="x", assigned_user_id=owner)
+        assert lead["assigned_user_id"] == owner.removesuffix("x7")
+    denied = ("ACCESS_DENIED", "Cannot assign record to the given user")
+    for owner in ("3", "5", "19x3", "20x1", "3x5", "19x0", "19x999", "19x5abc"):
+        element = {"lastname": "x", "assigned_user_id": owner}
+        assert crm.refused("create", "sales", elementType="Leads", element=element) == denied
+
+
 def test_the_last_change_of_a_field_wins(crm: Crm) -> None:
     """There is no version to check: who writes later overwrites."""
     record = crm.create("Leads", lastname="x", city="Rome")

@@ -105,7 +105,7 @@ def create(call: Call) -> object:
         values |= totals(lines, values.get("txtAdjustment"))
     if module.name in ("Calendar", "Events") and call.profile.computes_durations:
         values |= duration(values)
-    if module.name == "Calendar" and not values.get("activitytype"):
+    if module.name == "Calendar" and values.get("activitytype") != "Task":
         return _task_among_events(call, module, values)
     number, row = insert_new(call, module, values)
     keep_files(call.store, module, number, files)
@@ -114,7 +114,7 @@ def create(call: Call) -> object:
 
 
 def _task_among_events(call: Call, module: Module, values: dict[str, str | None]) -> object:
-    """Store a task without activitytype: the echo has a task's id, the record is an event."""
+    """Store an event of what does not say that it is a task; the echo has a task's id."""
     number, stored = insert_new(call, SCHEMA.modules["Events"], values)
     events = SCHEMA.modules["Events"].columns
     row = tuple(
