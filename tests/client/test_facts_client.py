@@ -191,14 +191,27 @@ async def test_mandatory_fields_are_told_at_once(profile: str) -> None:
         assert names == ["lastname", "assigned_user_id"]
 
 
-async def test_a_missing_user_is_told_from_a_missing_record(profile: str) -> None:
-    """RECORD_NOT_FOUND comes for users alone; for records it is ACCESS_DENIED."""
+async def test_an_inactive_user_is_told_from_what_is_missing(profile: str) -> None:
+    """RECORD_NOT_FOUND comes for users who are not active; what is missing is ACCESS_DENIED."""
     with empty(profile) as sandbox:
         async with sandbox.client() as crm:
             with pytest.raises(RecordNotFoundError):
-                await crm.retrieve("19x999")
-            with pytest.raises(AccessDeniedError):
-                await crm.retrieve("4x999")
+                await crm.retrieve("19x7")
+            for missing in ("19x999", "4x999"):
+                with pytest.raises(AccessDeniedError):
+                    await crm.retrieve(missing)
+
+
+async def test_an_owner_is_told_from_nobody(profile: str) -> None:
+    """Inactive users, and numbers of no user or group, are refused; it costs one call or two."""
+    with empty(profile) as sandbox:
+        async with sandbox.client(validate=True) as crm:
+            for owner in ("19x7", "19x999", "20x99"):
+                with pytest.raises(ValidationError, match=f"there is no user or group {owner}"):
+                    await crm.create("Leads", {"lastname": "x", "assigned_user_id": owner})
+            for owner in ("19x5", "20x3"):
+                await crm.create("Leads", {"lastname": "x", "assigned_user_id": owner})
+        assert sandbox.ledger()["calls"] == {"describe": 1, "retrieve": 5, "query": 2, "create": 2}
 
 
 async def test_a_group_may_own(profile: str) -> None:

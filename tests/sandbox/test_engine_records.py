@@ -242,7 +242,9 @@ def test_a_change_needs_an_id_of_that_module(crm: Crm, operation: str) -> None:
         ("4x999", DENIED),
         ("4x99999999999999999999", DENIED),
         ("21x9", DENIED),
-        ("19x99", ("RECORD_NOT_FOUND", "Record you are trying to access is not found")),
+        ("19x99", DENIED),
+        ("19x101", DENIED),
+        ("19x7", ("RECORD_NOT_FOUND", "Record you are trying to access is not found")),
     ],
 )
 def test_what_is_no_record_is_told_apart_by_its_form(

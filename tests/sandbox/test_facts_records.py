@@ -140,9 +140,10 @@ def test_deleting_twice_is_denied(crm: Crm) -> None:
 
 
 def test_only_users_and_files_are_not_found(crm: Crm) -> None:
-    """RECORD_NOT_FOUND is for a missing user, and for the id of a document in a file's place."""
-    assert crm.refused("retrieve", id="19x99")[0] == "RECORD_NOT_FOUND"
-    assert crm.refused("retrieve", id="4x99")[0] == "ACCESS_DENIED"
+    """RECORD_NOT_FOUND is for an inactive user, and for a document's id in a file's place."""
+    assert crm.refused("retrieve", id="19x7")[0] == "RECORD_NOT_FOUND"
+    for missing in ("19x99", "4x99"):
+        assert crm.refused("retrieve", id=missing)[0] == "ACCESS_DENIED"
     file = Upload("a.txt", "text/plain", b"abc")
     element = {"notes_title": "D", **OWNED}
     document = crm("create", elementType="Documents", element=element, files=[file])

@@ -134,7 +134,8 @@ def retrieve(call: Call) -> object:
     """Answer `retrieve`: one record with its label, and with its line items where it has any.
 
     Raises:
-        Fault: ACCESS_DENIED or INVALID_ID_ATTRIBUTE; RECORD_NOT_FOUND for a user who is missing.
+        Fault: ACCESS_DENIED or INVALID_ID_ATTRIBUTE; RECORD_NOT_FOUND for a user who is
+            not active.
     """
     module, number, row = call.found(call.text("id"))
     record = full_form(call, module, number, row, escaped=True)
