@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from engine_calls import Crm
+from engine_calls import Crm, on_the_cloud
 
 
 @pytest.fixture
-def crm() -> Crm:
-    crm = Crm()
+def crm(profile: str) -> Crm:
+    crm = Crm(profile=profile)
     crm.create("Accounts", accountname="a")  # 3x101
     crm.create("Products", productname="Desk")  # 6x102
     crm.create("Services", servicename="Help")  # 25x103
@@ -91,6 +91,7 @@ def test_a_line_names_a_product_or_a_service(crm: Crm, line: Any, code: str) -> 
     assert caught.value.args[0] == code
 
 
+@on_the_cloud
 def test_a_revise_keeps_or_replaces_the_lines(crm: Crm) -> None:
     """A revise without LineItems keeps them all, one with them replaces them all."""
     record_id = invoice(crm, DESK, HELP)["id"]

@@ -191,9 +191,9 @@ class RecordOperations(MetadataOperations):
 
             fields = prepared(self._core, module, fields, operation, validate=mode)
         if mode is True or (mode == "auto" and module and self._core.cached(module)):
-            from vtiger_async.client.checks import check_before
+            from vtiger_async.client.checks import Source, check_before
 
-            source = self if mode is True else None
+            source = Source(self.describe, self.retrieve, self._rows) if mode is True else None
             await check_before(self._core, source, module, fields, operation, rid)
         element = encode_element(module or str(rid), fields)
         if rid is not None:

@@ -152,10 +152,13 @@ class Call:
 
         Raises:
             Fault: As module_and_number; ACCESS_DENIED where it is missing, deleted or unreadable,
-                INVALID_ID_ATTRIBUTE where it is of another module.
+                INVALID_ID_ATTRIBUTE where it is of another module, RECORD_NOT_FOUND for a user who
+                is not active.
         """
         module, number = self.module_and_number(text)
         row = self.store.record(module, number) if number < 2**63 else None
+        if row is not None and module.name == "Users" and row[module.columns["status"]] != "Active":
+            raise Fault("RECORD_NOT_FOUND", "Record you are trying to access is not found")
         if row is None:
             self._explain(module, number)
             raise denied()
@@ -165,10 +168,8 @@ class Call:
 
     def _explain(self, module: Module, number: int) -> None:
         """Raise what Vtiger says of a record that is not there, where it is no ACCESS_DENIED."""
-        if module.name == "Users":
-            raise Fault("RECORD_NOT_FOUND", "Record you are trying to access is not found")
-        if number >= 2**63 or not module.is_entity:
-            return
+        if number >= 2**63 or not module.is_entity or module.name == "Users":
+            return  # users have numbers of their own
         other = self.store.module_of(number)
         if other is not None and other is not module and self.store.state(other, number) != DELETED:
             raise bad_id()

@@ -106,7 +106,7 @@ def create(call: Call) -> object:
         values |= totals(lines, values.get("txtAdjustment"))
     if module.name in ("Calendar", "Events") and call.profile.computes_durations:
         values |= duration(values)
-    if module.name == "Calendar" and not values.get("activitytype"):
+    if module.name == "Calendar" and values.get("activitytype") != "Task":
         return _task_among_events(call, module, values)
     number, row = insert_new(call, module, values)
     keep_files(call.store, module, number, files)
@@ -115,7 +115,7 @@ def create(call: Call) -> object:
 
 
 def _task_among_events(call: Call, module: Module, values: dict[str, str | None]) -> object:
-    """Store a task without activitytype: the echo has a task's id, the record is an event."""
+    """Store an event of what does not say that it is a task; the echo has a task's id."""
     number, stored = insert_new(call, SCHEMA.modules["Events"], values)
     events = SCHEMA.modules["Events"].columns
     row = tuple(
@@ -135,7 +135,8 @@ def retrieve(call: Call) -> object:
     """Answer `retrieve`: one record with its label, and with its line items where it has any.
 
     Raises:
-        Fault: ACCESS_DENIED or INVALID_ID_ATTRIBUTE; RECORD_NOT_FOUND for a user who is missing.
+        Fault: ACCESS_DENIED or INVALID_ID_ATTRIBUTE; RECORD_NOT_FOUND for a user who is
+            not active.
     """
     module, number, row = call.found(call.text("id"))
     record = full_form(call, module, number, row, escaped=True)
