@@ -122,7 +122,11 @@ def line_details(document: Document, shown: ShownLine) -> dict[str, object]:
         "unitPrice": _money(number(shown.price)),
         "productTotal": _money(total),
         "subproduct_ids": "",
-        **({} if line["entity_type"] == "Services" else {"subprod_qty_list": [], "subprod_names": ""}),
+        **(
+            {}
+            if line["entity_type"] == "Services"
+            else {"subprod_qty_list": [], "subprod_names": ""}
+        ),
         "discount_percent": 0,
         "discount_amount": 0,
     }
@@ -235,4 +239,3 @@ def _charge_tax(document: Document, place: int, shipped: float) -> dict[str, obj
         "taxid": str(place),
         **_FIXED,
     }
-

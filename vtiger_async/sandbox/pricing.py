@@ -62,8 +62,13 @@ def priced(call: Call, module: Module, own: int, record: dict[str, object]) -> d
     """
     if module.name not in PRICED:
         return record
-    price = number(as_text(record.get("unit_price")))
-    return record | taxes_of(call.store, own) | {
-        "currency1": int(price) if price.is_integer() else price,
-        "currency_id": SCHEMA.modules["Currency"].record_id(1),
-    }
+    # A service has no price of its own in the table that this one is read from (measured).
+    price = number(as_text(record.get("unit_price"))) if module.name == "Products" else 0.0
+    return (
+        record
+        | taxes_of(call.store, own)
+        | {
+            "currency1": int(price) if price.is_integer() else price,
+            "currency_id": SCHEMA.modules["Currency"].record_id(1),
+        }
+    )

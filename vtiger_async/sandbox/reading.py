@@ -93,9 +93,7 @@ def keep_label(call: Call, module: Module, number: int, element: Element, row: R
     call.store.keep_note(number, _LABEL, None if label == stored else label)
 
 
-def label_of(
-    store: Store, module: Module, number: int, row: Row, *, entities: bool = False
-) -> str:
+def label_of(store: Store, module: Module, number: int, row: Row, *, entities: bool = False) -> str:
     """Return the record's label, HTML-escaped as Vtiger sends it.
 
     Args:
@@ -148,6 +146,9 @@ def _blank(call: Call, module: Module, record: dict[str, object]) -> None:
     for where, name, value in call.profile.unset:
         if where == module.name and record.get(name) in (None, "", "0"):
             record[name] = value
+    for where, name in call.profile.unread:
+        if where == module.name:
+            record.pop(name, None)
     if record.get("starred") == "0" and not is_star_known(call, record):
         record["starred"] = ""
 

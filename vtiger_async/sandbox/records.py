@@ -27,6 +27,7 @@ from vtiger_async.sandbox.writing import (
     defaults,
     duration,
     refuse_duplicates,
+    refuse_system,
     require,
     stored_values,
 )
@@ -70,8 +71,10 @@ def insert_new(call: Call, module: Module, values: dict[str, str | None]) -> tup
         "source": "WEBSERVICE",
         "creator": call.user.id,
         "createdby": call.user.id,
+        "CreatedTime": call.now,
+        "ModifiedTime": call.now,
     }
-    for name, value in (defaults(module) | values | written).items():
+    for name, value in (defaults(call, module) | values | written).items():
         if name in module.columns:
             row[module.columns[name]] = value
     if module.number_field:
@@ -96,9 +99,13 @@ def create(call: Call) -> object:
             INTERNAL_SERVER_ERROR for text in a date, or the integer 0 for a duplicate.
     """
     module = call.visible(call.text("elementType"))
-    if not module.creatable or not call.user.may_write(module):
+    if not call.user.may_write(module):
         raise denied("Permission to write is denied")
     element = call.element()
+    if not module.creatable:
+        if not call.user.is_admin:
+            raise denied("Permission to write is denied")
+        refuse_system(module, element)
     files = list(call.files)
     lines = given_lines(element) if module.has_lines else []
     if module.has_lines and not element.get("LineItems"):
@@ -165,8 +172,11 @@ def _echo_with_lines(
     record = full_form(call, module, number, row, escaped=False)
     lines = lines_of(call, module.record_id(number))
     first = lines[0] if lines else {}
-    shown = {item.name: first.get(item.name, "") for item in module.fields.values()
-             if "line" in item.flags}
+    shown = {
+        item.name: first.get(item.name, "")
+        for item in module.fields.values()
+        if "line" in item.flags
+    }
     unread: dict[str, object] = {"image": None, "purchase_cost": None, "margin": None}
     return element | record | shown | unread | {"LineItems": lines}
 
@@ -257,7 +267,7 @@ def _break_off(
         values[name] = stored_form(module.fields[name], element.get(name))
     values["pre_tax_total"] = "0.00000000"
     call.store.change(module, number, values)
-    add_lines(call.store, module.record_id(number), lines)
+    add_lines(call.store, module.record_id(number), lines, sold=False)
     raise Fault("INTERNAL_SERVER_ERROR", _UNKNOWN, 500, keeps=True)
 
 
