@@ -43,8 +43,8 @@ class Profile:
         unread: The fields that a whole record leaves out and a query has.
         unset: What some fields read as in a whole record while nobody has written them: module,
             field and value.
-        defaults_apply: Whether a new record gets what its fields' defaults say. Without it a boolean
-            that nobody sent is 0, and only the conversion rate of a document is filled in.
+        defaults_apply: Whether a new record gets what its fields' defaults say. Without it a
+            boolean that nobody sent is 0, and only a document's conversion rate is filled in.
         document_discounts_hidden: Whether a query takes the discounts of a document for those of
             its lines, since their columns have the same names.
         starred_by_writer: Whether `starred` is empty for everyone but who wrote the record last,

@@ -20,7 +20,8 @@ from vtiger_async.sandbox.store import Row, Store
 from vtiger_async.sandbox.stored_form import MASK, as_text, plain_text
 
 __all__ = [
-    "View", "escaped", "full_form", "is_star_known", "keep_label", "label_of", "row_form", "view_of",
+    "View", "escaped", "full_form", "is_star_known", "keep_label", "label_of", "row_form",
+    "view_of",
 ]  # fmt: skip
 
 _LABEL = "label"  # the name of the note that keeps one

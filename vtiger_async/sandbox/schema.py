@@ -4,9 +4,9 @@ A module starts with `[Name] prefix | label | singular | label fields | number f
 flags`. Flags of a module: `plain` (holds no entities), `given` (nobody creates records in it), and
 `create`. A field is `name type(length)! flags : Label`, where `!` means mandatory. Flags of a
 field: `ro` (written by the CRM only), `unique`, `sensitive` (read through `decrypt`), `secret`
-(never read), `null` (has no value until one is written), `line` (belongs to line items), `quiet` (not
-described), `quick` (in quick create), `to=` (what a reference
-refers to), `default=`. `@name` inserts a shared block. Prefixes are those of the manual's table.
+(never read), `null` (has no value until one is written), `line` (belongs to line items), `quiet`
+(not described), `quick` (in quick create), `to=` (what a reference refers to), `default=`. `@name`
+inserts a shared block. Prefixes are those of the manual's table.
 """
 
 from __future__ import annotations

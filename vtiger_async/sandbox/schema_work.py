@@ -12,6 +12,7 @@ _COMMENTED = (
     "Leads,PurchaseOrder,Quotes,Invoice,Faq,HelpDesk,ProjectTask,"
     "Project,Potentials,Accounts,Contacts,SalesOrder"
 )
+_MILESTONE = " projectmilestone_no PM"
 
 WORK = f"""
 [Faq] 10 | FAQ | FAQ | question | faq_no FAQ
@@ -234,7 +235,7 @@ description text : Description
 isconvertedfrompotential boolean : Is Converted From Opportunity
 potentialid reference to=Potentials : Deal Name
 
-[ProjectMilestone] 29 | Project Milestones | Project Milestone | projectmilestonename | projectmilestone_no PM
+[ProjectMilestone] 29 | Project Milestones | Project Milestone | projectmilestonename |{_MILESTONE}
 projectmilestonename string(255)! : Project Milestone Name
 projectmilestonedate date : Milestone Date
 projectid reference! to=Project : Related To
