@@ -14,6 +14,7 @@ DENIED = ("ACCESS_DENIED", "Permission to perform the operation is denied")
 DENIED_ID = ("ACCESS_DENIED", "Permission to perform the operation is denied for id")
 DENIED_READ = ("ACCESS_DENIED", "Permission to read given object is denied")
 DENIED_WRITE = ("ACCESS_DENIED", "Permission to write is denied")
+LOW = {"ticketpriorities": "Low"}
 BAD_ID = ("INVALID_ID_ATTRIBUTE", "Id specified is incorrect")
 
 
@@ -137,7 +138,7 @@ def test_a_moment_is_stored_with_its_time(crm: Crm) -> None:
         ("2027-03-01 09:30", "2027-03-01 09:30:00"),
         ("2027-03-01 09:30:15", "2027-03-01 09:30:15"),
     ):
-        ticket = crm.create("HelpDesk", ticket_title="t", ticketstatus="Open", cf_891=given)
+        ticket = crm.create("HelpDesk", ticket_title="t", ticketstatus="Open", **LOW, cf_891=given)
         assert ticket["cf_891"] == stored
 
 
@@ -236,7 +237,9 @@ def test_a_change_needs_an_id_of_that_module(crm: Crm, operation: str) -> None:
         ("4x", BAD_ID),
         ("4X5", BAD_ID),
         ("4x-5", BAD_ID),
-        ("4x5abc", BAD_ID),
+        ("4x5abc", DENIED),
+        ("4x101abc", BAD_ID),
+        ("4x101 or 1=1", BAD_ID),
         ("3x101", BAD_ID),
         ("4x0", DENIED),
         ("4x999", DENIED),
@@ -299,7 +302,7 @@ def test_a_sensitive_field_is_read_by_decrypt_alone(crm: Crm) -> None:
 @on_the_cloud
 def test_a_closed_record_is_reopened(crm: Crm) -> None:
     """It puts a closed ticket back to Open; what is not closed cannot be reopened."""
-    ticket = crm.create("HelpDesk", ticket_title="t", ticketstatus="Closed")["id"]
+    ticket = crm.create("HelpDesk", ticket_title="t", ticketstatus="Closed", **LOW)["id"]
     assert crm.refused("reopen", "guest", id=ticket) == DENIED_WRITE
     assert crm("reopen", id=ticket) == {"message": "Record reopened successfully."}
     assert crm("retrieve", id=ticket)["ticketstatus"] == "Open"
@@ -362,8 +365,17 @@ def test_guest_only_reads(crm: Crm) -> None:
 
 def test_modules_that_nobody_creates_in(crm: Crm) -> None:
     """Users and the small modules take no records; folders do, and let them go."""
-    for module in ("Users", "Groups", "Tax"):
+    for module in ("Groups", "Tax"):
         assert crm.refused("create", elementType=module, element={}) == DENIED_WRITE
+    user = {"user_name": "u", "last_name": "u"}
+    assert crm.refused("create", elementType="Users", element=user | {"roleid": "H5"}) == BAD_ID
+    assert crm.refused("create", elementType="Users", element=user | {"roleid": "19x1"}) == (
+        "REFERENCE_INVALID",
+        "Invalid reference specified for roleid",
+    )
+    missing = ("MANDATORY_FIELDS_MISSING", "user_password does not have a value")
+    assert crm.refused("create", elementType="Users", element=user) == missing
+    assert crm.refused("create", "sales", elementType="Tax", element={}) == DENIED_WRITE
     assert crm.refused("delete", id="20x2") == DENIED_READ
     assert crm.refused("revise", element={"id": "21x1"}) == DENIED_READ
     assert crm.refused("create", elementType="Nope", element={}) == DENIED

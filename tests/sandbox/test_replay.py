@@ -20,7 +20,6 @@ FOLDER = Path(__file__).resolve().parents[3] / "shared" / "vtiger" / "exchanges"
 _UNPATCHED = (
     "of the tree before it was patched; the profile is the patched one, which all others show"
 )
-_INVENTORY = "taxes, charges and final details of a document with lines are not worked out"
 
 DIFFERING = {
     "create/invoice_unpatched_restapi": _UNPATCHED,
@@ -28,18 +27,6 @@ DIFFERING = {
     "query/count_where_unpatched_restapi": _UNPATCHED,
     "query/count_unpatched_webservice": _UNPATCHED,
     "query/count_where_unpatched_webservice": _UNPATCHED,
-    "describe/ok_Users": "the sandbox keeps only some of the fields of a user",
-    "retrieve/ok_user": "the sandbox keeps only some of the fields of a user",
-    "describe/ok_ProductTaxes": "the sandbox lists the module and holds no taxes of products",
-    "create/mandatory_zero": "the label 0 begins with a space there, for no known reason",
-    "create/long_text": "the label is made there of the text as sent, before the field cuts it",
-    "retrieve/ok_company": "the sandbox keeps no logo",
-    "retrieve/sql": "an id with text after its number is malformed here; there it was read as 1",
-    "create/invoice_service_line": _INVENTORY,
-    "create/salesorder": _INVENTORY,
-    "create/purchaseorder": _INVENTORY,
-    "retrieve/invoice": _INVENTORY,
-    "create/users_roleid_plain": "nobody creates users in the sandbox: it refuses before it reads",
 }
 """The exchanges that the sandbox answers otherwise, and why."""
 

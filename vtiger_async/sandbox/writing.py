@@ -18,7 +18,14 @@ from vtiger_async.sandbox.schema import SCHEMA, Field, Module
 from vtiger_async.sandbox.store import DELETED, LIVE, comparable
 from vtiger_async.sandbox.stored_form import MASK, as_text, stored_form
 
-__all__ = ["defaults", "duration", "refuse_duplicates", "require", "stored_values"]
+__all__ = [
+    "defaults",
+    "duration",
+    "refuse_duplicates",
+    "refuse_system",
+    "require",
+    "stored_values",
+]
 
 _OWNER = re.compile(r"\s*(\d{1,9})x(\d{1,18})(\D.*)?", re.ASCII | re.DOTALL)
 _BARE_NUMBER = re.compile(r"\d+(?:\.\d+)?", re.ASCII)
@@ -95,17 +102,35 @@ def _numbered(call: Call, number: int) -> str:
     return groups.record_id(number) if is_group else str(number)
 
 
-def defaults(module: Module) -> dict[str, str | None]:
-    """Return what a new record gets for the fields that have a default."""
+def defaults(call: Call, module: Module) -> dict[str, str | None]:
+    """Return what a new record gets for the fields that have a default (see the profile)."""
     values: dict[str, str | None] = {}
     for item in module.stored:
         if item.default is None:
+            continue
+        if not call.profile.defaults_apply and item.name != "conversion_rate":
             continue
         if item.type == "reference":
             values[item.name] = SCHEMA.modules[item.refers_to[0]].record_id(int(item.default))
         else:
             values[item.name] = stored_form(item, item.default)
     return values
+
+
+def refuse_system(module: Module, element: Element) -> None:
+    """Refuse a new record of a module that nobody creates records in, for the first reason.
+
+    Raises:
+        Fault: INVALID_ID_ATTRIBUTE for a role that is no id, REFERENCE_INVALID for any that is one;
+            MANDATORY_FIELDS_MISSING for a field; ACCESS_DENIED where all is there.
+    """
+    role = as_text(element.get("roleid")) if module.name == "Users" else ""
+    if role:
+        if split_id(role) is None:
+            raise bad_id()
+        raise Fault("REFERENCE_INVALID", "Invalid reference specified for roleid")
+    require(module, element, all_fields=True)
+    raise denied("Permission to write is denied")
 
 
 def duration(values: dict[str, str | None]) -> dict[str, str | None]:
