@@ -67,11 +67,11 @@ class VtigerClient(DocumentOperations):
             never does.
         strict: Whether a value that Vtiger stores other than it was sent raises SilentChangeError;
             otherwise it is a SilentChangeWarning.
-        recorder: Keeps every request and its answer, and writes them scrubbed to a file.
         session_api: Whether calls go over `/webservice.php`, which open-source servers have, and
             not over REST. A login costs two calls: one for the first call, and one for each further
             call that runs at the same time. Nobody is logged out at the end: that would cost calls,
             and the server forgets sessions by itself.
+        recorder: Keeps every request and its answer, and writes them scrubbed to a file.
 
     Raises:
         ConfigurationError: An argument makes no sense, or the edition has no API.
@@ -96,8 +96,8 @@ class VtigerClient(DocumentOperations):
         clock: Clock | None = None,
         validate: Literal["auto"] | bool = "auto",
         strict: bool = False,
-        recorder: Recorder | None = None,
         session_api: bool = False,
+        recorder: Recorder | None = None,
     ) -> None:
         base = base_url(url)
         if not username.strip() or ":" in username:
