@@ -273,7 +273,9 @@ async def test_lines_are_kept_by_a_revise_without_them(profile: str) -> None:
                 "productid": product.id, "LineItems": [line], **OWNED,
             }  # fmt: skip
             with pytest.raises(MandatoryFieldError):
-                await crm.create("Invoice", {**invoice, "LineItems": []})
+                await crm.with_options(validate=False).create(
+                    "Invoice", {**invoice, "LineItems": []}
+                )
             made = await crm.create("Invoice", invoice)
             await crm.revise(made.id, {"subject": "J"})
             kept = await crm.retrieve(made.id)
