@@ -100,13 +100,13 @@ class Values:
             return text.casefold() not in self.known.people
         if found is None:
             return _UNKNOWN.fullmatch(text) is not None
+        if found.type in _FORMS:
+            return _FORMS[found.type].fullmatch(text) is not None
         if found.values:
             parts = text.split(SEPARATOR)
             return found.values.issuperset(parts) and self.known.people.isdisjoint(
                 part.casefold() for part in parts
             )
-        if found.type in _FORMS:
-            return _FORMS[found.type].fullmatch(text) is not None
         return not found.editable and _AUTO.fullmatch(text) is not None
 
     def _name(self, name: str) -> str:
