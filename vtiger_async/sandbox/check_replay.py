@@ -40,7 +40,11 @@ _MAKES = ("create", "convertlead", "webservice_front")
 
 
 class SettableClock(Protocol):
-    """A clock whose time can be put anywhere."""
+    """A clock whose time can be put anywhere.
+
+    Attributes:
+        now: The Unix time that it shows.
+    """
 
     now: float
 
