@@ -333,6 +333,47 @@ def test_what_is_no_recording_is_refused(path: Path, text: str) -> None:
         read_recording(path)
 
 
+def test_odd_answers_are_recorded(path: Path) -> None:
+    """What is no JSON of Vtiger's is recorded too: other JSON, other paths, parameters in lists."""
+    recording = recorded(
+        path,
+        (
+            Outgoing("GET", "https://x.example/index.php?names[]=Wilhelmina&names[]=b&x=[1&y={z"),
+            Answer(200, "OK", {}, b'"Wilhelmina"'),
+        ),
+        (
+            sent(
+                "create", elementType="Contacts", element={"passwords": ["a"], "token": {"x": "b"}}
+            ),
+            Answer(200, "OK", {}, b'[{"first": "Wilhelmina"}]'),
+        ),
+        (sent("describe"), got({"name": "X", "fields": None})),
+        (sent("sync", elementType="X"), got({"updated": [{"id": "9x1"}], "deleted": ["9x2"]})),
+        (sent("retrieve", id="9x1"), got({"id": "9x1", "birthday": "0000-00-00"})),
+    )
+    odd, created, *_ = recording["exchanges"]
+    assert odd["request"]["path"] == "/index.php"
+    assert len(odd["request"]["params"]["names[]"]) == 2
+    assert list(odd["response"]["body"]) == ["__raw__"]
+    assert created["request"]["params"]["element"] == {
+        "passwords": ["SESSION"],
+        "token": {"x": "SESSION"},
+    }
+    assert isinstance(created["response"]["body"], list)
+    assert results({"exchanges": recording["exchanges"][2:]}) == [
+        {"name": "X", "fields": None},
+        {"updated": [{"id": "9x1"}], "deleted": ["9x2"]},
+        {"id": "9x1", "birthday": "0000-00-00"},
+    ]
+    assert "wilhelmina" not in path.read_text("utf-8").casefold()
+
+
+def test_the_profile_may_stay_open(path: Path) -> None:
+    """A recording without an answer of Vtiger's own says nothing of the profile."""
+    gateway = Answer(502, "Bad Gateway", {"content-type": "text/html"}, b"<h1>sorry</h1>")
+    assert recorded(path, (sent("me"), gateway))["profile"] is None
+
+
 LETTERS = "abcdefghijklmnopqrstuvwxyzäéøжя0123456789"
 WORD = st.text(LETTERS, min_size=5, max_size=12).map("q7{}".format)  # no word of the form itself
 

@@ -45,6 +45,7 @@ _FORMS = {
 _UNKNOWN = re.compile(rf"{_ID}|{_MOMENT}|0|1")
 """The form in which a value is kept whose field is not known."""
 _CODE = re.compile(r"[A-Za-z0-9_./+:-]{0,40}")
+_OF_MODULES = ("name", "entity_type", "elementType", "_module")
 _BIRTH = re.compile(_DATE)
 
 
@@ -84,7 +85,7 @@ class Values:
 
     def text(self, name: str, text: str, module: str | None) -> str:
         """Return the text of a field, kept or replaced."""
-        if text in ("", SECRET) or (name == "name" and text in self.known.names):
+        if text in ("", SECRET) or (name in _OF_MODULES and text in self.known.names):
             return text
         if name == "filecontents":
             return _blank(text)

@@ -138,6 +138,10 @@ class World:
                 for name, item in value.items():
                     if item not in ("", None) and not is_map(item):
                         told.setdefault(name, item)
+            if _ID.fullmatch(str(value.get("productid"))) and value.get("product_name"):
+                product = self.known.setdefault(value["productid"], {})
+                for name in ("productname", "servicename"):
+                    product.setdefault(name, value["product_name"])
             for item in value.values():
                 self._collect(item)
 
@@ -267,7 +271,8 @@ def _plant_lines(replay: Replay, record_id: str, lines: Any) -> None:
     module = SCHEMA.modules[LINE_ITEM]
     for line in lines if is_list(lines) else ():
         if is_map(line):
-            number = replay.sandbox.engine.store.next_number(module)
+            found = _ID.fullmatch(str(line.get("id")))
+            number = int(found[2]) if found else replay.sandbox.engine.store.next_number(module)
             told = {name: str(item) for name, item in line.items() if item is not None}
             replay.plant(module, number, told | {"parent_id": record_id})
 
