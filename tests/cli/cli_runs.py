@@ -67,9 +67,9 @@ class Instance:
 
 
 @contextmanager
-def serving() -> Iterator[Instance]:
+def serving(*more: str) -> Iterator[Instance]:
     """Serve a sandbox by the command, on a clock so fast that no test meets the limits."""
-    options = ["--port", "0", "--access-key", KEY, "--speed", "100000"]
+    options = ["--port", "0", "--access-key", KEY, "--speed", "100000", *more]
     with subprocess.Popen(
         [*COMMAND, "sandbox", "serve", *options], cwd=ROOT, stdout=subprocess.PIPE, text=True
     ) as process:

@@ -15,7 +15,9 @@ from tests.sandbox.replay import PREFIXES, Replay, is_invented, read_exchanges
 from tests.sandbox.replay_world import known_records, prepare
 from vtiger_async.sandbox import Sandbox
 
-FOLDER = Path(__file__).resolve().parents[3] / "shared" / "vtiger" / "exchanges"
+ROOT = Path(__file__).resolve().parents[2]
+FOLDER = ROOT.parent / "shared" / "vtiger" / "exchanges"
+PAGE = ROOT / "docs/explanation/fidelity.md"
 
 _UNPATCHED = (
     "of the tree before it was patched; the profile is the patched one, which all others show"
@@ -58,6 +60,20 @@ async def replayed() -> tuple[Counter[str], Counter[str], dict[str, str]]:
     return counted, agreed, differing
 
 
+def _compare_with_page(counted: Counter[str], agreed: Counter[str]) -> None:
+    """Check that the page of the docs states these numbers, where it is about these exchanges."""
+    rows = [
+        f"| {name} | {agreed[name]} | {counted[name]} | {agreed[name] / counted[name]:.1%} |"
+        for name in sorted(counted)
+    ]
+    share = agreed.total() / counted.total()
+    rows.append(f"| all | {agreed.total()} | {counted.total()} | {share:.1%} |")
+    page = PAGE.read_text(encoding="utf-8")
+    if f" | {counted.total()} | " in page:
+        expected = "\n".join(rows)
+        assert expected in page, f"the table of {PAGE.name} is to be:\n\n{expected}\n"
+
+
 def test_recorded_exchanges() -> None:
     """The profile oss-8.4 answers at least 95 % of the recorded exchanges as they were recorded."""
     counted, agreed, differing = anyio.run(replayed)
@@ -65,6 +81,7 @@ def test_recorded_exchanges() -> None:
         sys.stdout.write(f"{operation:24} {agreed[operation]:4} of {counted[operation]}\n")
     share = agreed.total() / counted.total()
     sys.stdout.write(f"{'all':24} {agreed.total():4} of {counted.total()} ({share:.1%})\n")
+    _compare_with_page(counted, agreed)
     unlisted = {name: said for name, said in differing.items() if name not in DIFFERING}
     assert unlisted == {}
     assert DIFFERING.keys() == differing.keys()

@@ -24,6 +24,7 @@ _ENTITY = re.compile(r"&(?:#\d+|#x[0-9A-Fa-f]+|[A-Za-z]+\d*);")
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _DIGITS = "0123456789"
 _CYRILLIC = "абвгдежзийклмнопрстуфхцчшщъыьэюя"
+_ACCENTS = str.maketrans("aceinouyACEINOUY", "áçéíñóúýÁÇÉÍÑÓÚÝ")
 _TRIES = 40
 """Pseudonyms that are tried before one that another word has is taken."""
 _KEPT = frozenset({"http", "https", "mailto", "www"})
@@ -116,10 +117,9 @@ def _other(character: str, number: int) -> str:
             return other if character == lower else other.upper()
     if not character.isalpha():
         return _DIGITS[number % 10]
-    parts = unicodedata.normalize("NFD", character)
-    if len(parts) > 1 and parts[0].lower() in _LETTERS:
-        composed = unicodedata.normalize("NFC", _other(parts[0], number) + parts[1:])
-        return composed if len(composed) == 1 else ("ø" if character == lower else "Ø")
+    base = unicodedata.normalize("NFD", character)[0]
+    if base.lower() in _LETTERS:
+        return _other(base, number).translate(_ACCENTS)
     if ord(character) > 0xFFFF:
         return chr(0x1D41A + number % 26)
     if ord(character) >= 0x2E80:

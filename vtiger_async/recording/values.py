@@ -45,6 +45,7 @@ _FORMS = {
 _UNKNOWN = re.compile(rf"{_ID}|{_MOMENT}|0|1")
 """The form in which a value is kept whose field is not known."""
 _CODE = re.compile(r"[A-Za-z0-9_./+:-]{0,40}")
+_OF_MODULES = ("name", "entity_type", "elementType", "_module")
 _BIRTH = re.compile(_DATE)
 
 
@@ -84,7 +85,7 @@ class Values:
 
     def text(self, name: str, text: str, module: str | None) -> str:
         """Return the text of a field, kept or replaced."""
-        if text in ("", SECRET) or (name == "name" and text in self.known.names):
+        if text in ("", SECRET) or (name in _OF_MODULES and text in self.known.names):
             return text
         if name == "filecontents":
             return _blank(text)
@@ -100,13 +101,13 @@ class Values:
             return text.casefold() not in self.known.people
         if found is None:
             return _UNKNOWN.fullmatch(text) is not None
+        if found.type in _FORMS:
+            return _FORMS[found.type].fullmatch(text) is not None
         if found.values:
             parts = text.split(SEPARATOR)
             return found.values.issuperset(parts) and self.known.people.isdisjoint(
                 part.casefold() for part in parts
             )
-        if found.type in _FORMS:
-            return _FORMS[found.type].fullmatch(text) is not None
         return not found.editable and _AUTO.fullmatch(text) is not None
 
     def _name(self, name: str) -> str:

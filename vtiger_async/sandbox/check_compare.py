@@ -106,7 +106,7 @@ def differences(ours: Any, recorded: Any, exchange: Exchange, *, ordered: bool) 
         mine["updated"] = mine.get("updated", [])[: len(theirs.get("updated", []))]
     if is_map(mine) and "fields" in mine and exchange["operation"] == "describe":
         ordered = False
-    return list(_unequal(_normal(ours, ordered=ordered), _normal(recorded, ordered=ordered), ""))
+    return list(_unequal(_normal(ours), _normal(recorded), "", ordered=ordered))
 
 
 def _result(body: Any) -> Any:
@@ -141,28 +141,18 @@ def _forms(rows: list[Any]) -> list[Any]:
     return [dict.fromkeys(row, "a value") if is_map(row) else row for row in rows]
 
 
-def _normal(value: Any, *, ordered: bool) -> Any:
-    """Return a value without what a recording cannot fix: auto numbers and order of no meaning."""
+def _normal(value: Any) -> Any:
+    """Return a value without what a recording cannot fix: the digits of auto numbers."""
     if is_map(value):
-        return {name: _normal(item, ordered=ordered) for name, item in value.items()}
+        return {name: _normal(item) for name, item in value.items()}
     if is_list(value):
-        values = [_normal(item, ordered=ordered) for item in value]
-        return values if ordered else sorted(values, key=_rank)
+        return [_normal(item) for item in value]
     if isinstance(value, str) and _NUMBER.fullmatch(value):
         return f"{value.rstrip('0123456789')}#"
     return value
 
 
-def _rank(item: Any) -> str:
-    """Return what a list without order is sorted by: the name or the value of its items."""
-    if is_map(item):
-        for name in ("name", "value"):
-            if name in item:
-                return str(item[name])
-    return json.dumps(item, sort_keys=True)
-
-
-def _unequal(ours: Any, recorded: Any, path: str) -> Iterator[Difference]:
+def _unequal(ours: Any, recorded: Any, path: str, *, ordered: bool) -> Iterator[Difference]:
     if is_map(ours) and is_map(recorded):
         for name in {**recorded, **ours}:
             inner = f"{path}.{name}" if path else name
@@ -171,42 +161,53 @@ def _unequal(ours: Any, recorded: Any, path: str) -> Iterator[Difference]:
             elif name not in recorded:
                 yield Difference(inner, "nothing", shown(ours[name]))
             else:
-                yield from _unequal(ours[name], recorded[name], inner)
+                yield from _unequal(ours[name], recorded[name], inner, ordered=ordered)
     elif is_list(ours) and is_list(recorded):
-        yield from _unequal_lists(ours, recorded, path)
+        yield from _unequal_lists(ours, recorded, path, ordered=ordered)
     elif recorded == SECRET and isinstance(ours, str):
         return
     elif ours != recorded or isinstance(ours, bool) != isinstance(recorded, bool):
         yield Difference(path, shown(recorded), shown(ours))
 
 
-def _unequal_lists(ours: list[Any], recorded: list[Any], path: str) -> Iterator[Difference]:
-    """Compare lists item by item; those of named things, as fields, by their names."""
+def _unequal_lists(
+    ours: list[Any], recorded: list[Any], path: str, *, ordered: bool
+) -> Iterator[Difference]:
+    """Compare lists item by item; those of named things, as fields and records, by their names."""
     mine, theirs = _by_name(ours), _by_name(recorded)
-    if mine is not None and theirs is not None and list(mine) != list(theirs):
-        places = {name: place for place, name in enumerate(theirs)}
-        for name in {**theirs, **mine}:
-            where = f"{path}[{places.get(name, name)}]"
-            if name not in mine:
-                yield Difference(where, shown(theirs[name]), "nothing")
-            elif name not in theirs:
-                yield Difference(where, "nothing", shown(mine[name]))
-            else:
-                yield from _unequal(mine[name], theirs[name], where)
+    if mine is None or theirs is None:
+        if not ordered:
+            ours, recorded = sorted(ours, key=_rank), sorted(recorded, key=_rank)
+        for place, (a, b) in enumerate(zip(ours, recorded, strict=False)):
+            yield from _unequal(a, b, f"{path}[{place}]", ordered=ordered)
+        if len(ours) != len(recorded):
+            yield Difference(path, f"{len(recorded)} items", f"{len(ours)} items")
         return
-    for place, (a, b) in enumerate(zip(ours, recorded, strict=False)):
-        yield from _unequal(a, b, f"{path}[{place}]")
-    if len(ours) != len(recorded):
-        yield Difference(path, f"{len(recorded)} items", f"{len(ours)} items")
+    places = {name: place for place, name in enumerate(theirs)}
+    for name in {**theirs, **mine}:
+        where = f"{path}[{places.get(name, name)}]"
+        if name not in mine:
+            yield Difference(where, shown(theirs[name]), "nothing")
+        elif name not in theirs:
+            yield Difference(where, "nothing", shown(mine[name]))
+        else:
+            yield from _unequal(mine[name], theirs[name], where, ordered=ordered)
+    common = [name for name in mine if name in theirs]
+    if ordered and common != [name for name in theirs if name in mine]:
+        yield Difference(path, f"in the order {shown(list(theirs))}", shown(list(mine)))
 
 
 def _by_name(items: list[Any]) -> dict[str, Any] | None:
     """Return the items by what they are called, or None where they are not all called something."""
-    for key in ("name", "id"):
+    for key in ("name", "id", "value"):
         names = [item.get(key) if is_map(item) else None for item in items]
         if all(isinstance(name, str) for name in names) and len(set(names)) == len(names):
             return dict(zip(cast("list[str]", names), items, strict=True))
     return None
+
+
+def _rank(item: Any) -> str:
+    return json.dumps(item, sort_keys=True)
 
 
 def shown(value: Any) -> str:

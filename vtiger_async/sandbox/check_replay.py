@@ -40,7 +40,11 @@ _MAKES = ("create", "convertlead", "webservice_front")
 
 
 class SettableClock(Protocol):
-    """A clock whose time can be put anywhere."""
+    """A clock whose time can be put anywhere.
+
+    Attributes:
+        now: The Unix time that it shows.
+    """
 
     now: float
 
@@ -152,9 +156,9 @@ class Replay:
         path = mapped(request["path"], self.prefixes)
         auth: Any = None
         if path.startswith(WEBSERVICE_PATH):
-            await self._fill_session(params, self._own(user or "admin"), exchange)
+            await self._fill_session(params, self.own(user or "admin"), exchange)
         elif user:
-            auth = (self._own(user), self._key(user, exchange))
+            auth = (self.own(user), self._key(user, exchange))
         if "raw_body" in request:
             headers = {"content-type": request["content_type"]}
             content = mapped(request["raw_body"], self.prefixes)
@@ -172,18 +176,19 @@ class Replay:
         """Return the parameters of a request, their prefixes mapped."""
         return cast("dict[str, Any]", mapped(exchange["request"]["params"], self.prefixes))
 
-    def _own(self, user: str) -> str:
+    def own(self, user: str) -> str:
+        """Return the sandbox's user for a recorded one."""
         return self.users.get(user, user)
 
     def _key(self, user: str, exchange: Exchange) -> str:
-        known = self.sandbox.engine.users.get(self._own(user).lower())
+        known = self.sandbox.engine.users.get(self.own(user).lower())
         refused = exchange["response"]["status"] == 401
         return "wrong" if known is None or refused else known.access_key
 
     async def _fill_session(self, params: dict[str, Any], user: str, exchange: Exchange) -> None:
         """Put secrets of the sandbox in the places where those of the recording were."""
         if "username" in params:
-            params["username"] = self._own(params["username"])
+            params["username"] = self.own(params["username"])
         body = exchange["response"]["body"]
         error = body.get("error") if is_map(body) else None
         if "accessKey" in params and not error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, TypeAlias
 
 from attrs import define, field
@@ -26,6 +26,7 @@ _COUNT = re.compile(r"\s*select\s+count\(\*\)\s+from\s+(\w+)\s*;\s*", re.IGNOREC
 _EQUAL = re.compile(r"(\w+)\s*=\s*'((?:[^'\\]|'')+)'")
 _MAKES = ("create", "convertlead")
 _RELATED = ("retrieve_related", "query_related")
+_TAGGING = ("tags_add", "tag_delete", "tags_delete")
 _PADDING = 5_000_000
 """The number from which records are counted up that were only counted in the recording."""
 
@@ -137,38 +138,50 @@ class World:
                 for name, item in value.items():
                     if item not in ("", None) and not is_map(item):
                         told.setdefault(name, item)
+            if _ID.fullmatch(str(value.get("productid"))) and value.get("product_name"):
+                product = self.known.setdefault(value["productid"], {})
+                for name in ("productname", "servicename"):
+                    product.setdefault(name, value["product_name"])
             for item in value.values():
                 self._collect(item)
 
-    def plant(self, replay: Replay, exchanges: Iterable[Exchange]) -> None:
+    def plant(self, replay: Replay, exchanges: Sequence[Exchange]) -> None:
         """Store what was there before the first exchange, and what relates to what."""
-        store = replay.sandbox.engine.store
-        for record_id, told in self.known.items():
-            if record_id.partition("x")[2] in self.made:
-                continue
-            module, number = _place(record_id, replay.prefixes)
-            if module is None:
-                continue
-            values = {name: v for name, v in told.items() if isinstance(v, str)}
-            if store.state(module, number) is not None:
-                own = {name: v for name, v in values.items() if name in module.columns}
-                if own:
-                    store.change(module, number, mapped(own, replay.prefixes))
-            elif module.is_entity and module.name != "Users":
-                replay.plant(module, number, values)
-                if record_id in self.gone:
-                    _delete(replay, module, number, self.gone[record_id])
-                _plant_lines(replay, record_id, told.get("LineItems"))
-                _plant_images(replay, module.record_id(number), told)
+        for record_id in self.known:
+            if record_id.partition("x")[2] not in self.made:
+                self._plant_record(replay, record_id)
         for record_id in self.gone.keys() - self.known.keys():
             module, number = _place(record_id, replay.prefixes)
             if module is not None and module.is_entity:
                 replay.plant(module, number, {})
                 _delete(replay, module, number, self.gone[record_id])
-        store.reload()
+        replay.sandbox.engine.store.reload()
+        tagged = any(exchange["operation"] in _TAGGING for exchange in exchanges)
         for exchange in exchanges:
+            if exchange["operation"] == "tags_retrieve" and not tagged:
+                _tag(replay, exchange)
             if exchange["operation"] in _RELATED:
                 self._relate(replay, exchange)
+            elif exchange["operation"] == "sync":
+                _plant_more(replay, exchange)
+
+    def _plant_record(self, replay: Replay, record_id: str) -> None:
+        """Store a record as it is known, or what is known of one that every sandbox has."""
+        module, number = _place(record_id, replay.prefixes)
+        if module is None:
+            return
+        told, store = self.known[record_id], replay.sandbox.engine.store
+        values = {name: v for name, v in told.items() if isinstance(v, str)}
+        if store.state(module, number) is not None:
+            own = {name: v for name, v in values.items() if name in module.columns}
+            if own:
+                store.change(module, number, mapped(own, replay.prefixes))
+        elif module.is_entity and module.name != "Users":
+            replay.plant(module, number, values)
+            if record_id in self.gone:
+                _delete(replay, module, number, self.gone[record_id])
+            _plant_lines(replay, record_id, told.get("LineItems"))
+            _plant_images(replay, module.record_id(number), told)
 
     def _relate(self, replay: Replay, exchange: Exchange) -> None:
         params, result = exchange["request"]["params"], _result(exchange)
@@ -230,11 +243,36 @@ def _delete(replay: Replay, module: Module, number: int, when: str) -> None:
     store.run(sql, (number,))
 
 
+def _tag(replay: Replay, exchange: Exchange) -> None:
+    """Store the tags that an answer tells, as the asking user's."""
+    _, number = _place(str(exchange["request"]["params"].get("id")), replay.prefixes)
+    result, user = _result(exchange), replay.own(exchange["request"]["user"] or "")
+    tags = result.get("tags") if is_map(result) else None
+    for tag in tags if is_list(tags) else ():
+        replay.sandbox.engine.store.run(
+            "INSERT OR IGNORE INTO tags VALUES (?, ?, ?)", (number, user, str(tag))
+        )
+
+
+def _plant_more(replay: Replay, exchange: Exchange) -> None:
+    """Store one record that was changed later, where a page says that there is more."""
+    result = _result(exchange)
+    module = SCHEMA.modules.get(str(_module_asked(exchange)))
+    last = whole_number(result.get("lastModifiedTime")) if is_map(result) else None
+    if module is None or not module.is_entity or last is None or result.get("more") is not True:
+        return
+    sql = f"SELECT 1 FROM {module.name} WHERE modifiedtime > ? LIMIT 1"  # noqa: S608 - a name of the schema
+    if not replay.sandbox.engine.store.rows(sql, (stamp(last),)):
+        number = _PADDING * module.prefix - 1
+        replay.plant(module, number, {"modifiedtime": stamp(last + 1)})
+
+
 def _plant_lines(replay: Replay, record_id: str, lines: Any) -> None:
     module = SCHEMA.modules[LINE_ITEM]
     for line in lines if is_list(lines) else ():
         if is_map(line):
-            number = replay.sandbox.engine.store.next_number(module)
+            found = _ID.fullmatch(str(line.get("id")))
+            number = int(found[2]) if found else replay.sandbox.engine.store.next_number(module)
             told = {name: str(item) for name, item in line.items() if item is not None}
             replay.plant(module, number, told | {"parent_id": record_id})
 
