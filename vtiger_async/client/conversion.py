@@ -123,12 +123,11 @@ class Conversion:
         self.sent = {name: dict(fields) for name, fields in self.asked.items()}
         await self._fill_stage()
         self.element()  # what cannot be sent is refused before anything is asked or taken back
-        if self.validate is True or self.resume is not None:
-            self._known = await self._unconverted()
-            if self._known is None:
-                raise LeadAlreadyConvertedError(
-                    "the lead is converted", operation="convertlead", record_id=self.lead
-                )
+        looks = self.validate is True or self.resume is not None
+        if looks and await self._is_converted():
+            raise LeadAlreadyConvertedError(
+                "the lead is converted", operation="convertlead", record_id=self.lead
+            )
         if self.validate is not False:
             await self._check()
         if self.resume is not None:
@@ -221,9 +220,7 @@ class Conversion:
         if not suspects:
             raise error
         try:
-            lead = await self._unconverted()
-            converted = lead is None
-            self._known = lead or await self.caller.retrieve(self.lead)
+            converted = await self._is_converted()
             names = [*self.asked] if converted else suspects
             found = await self._traces().found(names, fresh=not converted)
         except VtigerError:
@@ -273,9 +270,7 @@ class Conversion:
             SilentChangeError: The lead is not converted.
         """
         try:
-            lead = await self._unconverted()
-            if lead is None:
-                self._known = await self.caller.retrieve(self.lead)
+            if await self._is_converted():
                 return await self._traces().found([*self.asked], fresh=False)
         except VtigerError:
             return {}  # it cannot be told
@@ -286,12 +281,12 @@ class Conversion:
             record_id=self.lead,
         )
 
-    async def _unconverted(self) -> Record | None:
-        """Return the lead if it is not converted: queries leave out those that are (measured)."""
+    async def _is_converted(self) -> bool:
+        """Read the lead, and tell whether it is converted: queries leave those out (measured)."""
         rows = await self.rows(Select("Leads").where(F["id"] == self.lead))
-        if not rows:
-            await self.caller.retrieve(self.lead)  # a lead that is missing says so here
-        return rows[0] if rows else None
+        # A lead that is missing says so here.
+        self._known = rows[0] if rows else await self.caller.retrieve(self.lead)
+        return not rows
 
     def _traces(self) -> Traces:
         lead = self._known.fields if self._known else {}
