@@ -216,6 +216,13 @@ class Conversion:
             ConversionError: It was not, and records were left behind.
             VtigerError: The error itself, where nothing was.
         """
+        if isinstance(error, DuplicateRecordError) and "Accounts" in self.asked:
+            # The organisation is the first, and the one with a unique name: nothing was made now.
+            error.message = (
+                f"{error.message.rstrip('!')}: there is an organisation of this name, maybe from an "
+                "earlier try that failed; the open source takes it where account= gives its name"
+            )
+            raise error
         suspects = self._suspects(error)
         if not suspects:
             raise error
@@ -256,8 +263,6 @@ class Conversion:
             return []
         if error.status == 404:
             return []  # this server does not know the operation
-        if isinstance(error, DuplicateRecordError) and "Accounts" in self.asked:
-            return []  # the organisation is the first of them, and the one with a unique name
         # "sales_stage does not have a value : Potentials" (measured)
         failed = error.message.rpartition(" : ")[2]
         made = [*self.asked]
