@@ -219,8 +219,8 @@ class Conversion:
         if isinstance(error, DuplicateRecordError) and "Accounts" in self.asked:
             # The organisation is the first, and the one with a unique name: nothing was made now.
             error.message = (
-                f"{error.message.rstrip('!')}: there is an organisation of this name, maybe from an "
-                "earlier try that failed; the open source takes it where account= gives its name"
+                f"{error.message.rstrip('!')}: there is an organisation of this name, maybe from "
+                "an earlier try that failed; the open source takes it where account= gives its name"
             )
             raise error
         suspects = self._suspects(error)
