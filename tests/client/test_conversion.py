@@ -264,7 +264,7 @@ async def test_a_duplicate_has_made_nothing() -> None:
             plant(sandbox, "Accounts", accountname="Ada Ltd")
             lead = lead_of(sandbox)
             before = calls(sandbox)
-            with pytest.raises(DuplicateRecordError):
+            with pytest.raises(DuplicateRecordError, match="maybe from an earlier try"):
                 await crm.convert_lead(lead, account=True, contact=True)
             assert calls(sandbox) == before + 1
 
@@ -319,6 +319,39 @@ async def test_what_cannot_be_found_is_said() -> None:
             sandbox.faults.add("commit_then_drop", operation="convertlead", times=1)
             with pytest.raises(OutcomeUnknownError, match="not all that came of it was found"):
                 await crm.convert_lead(lead_of(sandbox), contact=True)
+
+
+async def test_who_does_not_see_deals_converts_all_the_same() -> None:
+    """Where the description is refused, nothing is filled in, and the server decides."""
+    with Sandbox(profile="oss-8.4", limits=False) as sandbox:
+        async with sandbox.client() as crm:
+            sandbox.faults.add("html", operation="describe", times=1, status=403)
+            with pytest.raises(ConversionError, match="sales_stage does not have a value"):
+                await crm.convert_lead(lead_of(sandbox), account=True, potential=CLOSING)
+
+
+async def test_a_failure_at_the_contact_leaves_the_organisation() -> None:
+    """The server names the part that failed; only those before it are looked for."""
+    with Sandbox(profile="oss-8.4", limits=False) as sandbox:
+        async with sandbox.client(validate=False) as crm:
+            lead = lead_of(sandbox)
+            bad = {"birthday": "soon"}
+            with pytest.raises(ConversionError) as caught:
+                await crm.convert_lead(lead, account=True, contact=bad)
+            assert caught.value.left_behind.keys() == {"Accounts"}
+            made = await crm.convert_lead(lead, resume=caught.value, contact={"birthday": None})
+            assert made.keys() == {"Accounts", "Contacts"}
+
+
+async def test_an_operation_that_a_server_lacks_is_told() -> None:
+    """A 404 says that nothing was made, and nothing is looked for."""
+    with Sandbox(limits=False) as sandbox:
+        async with sandbox.client() as crm:
+            sandbox.faults.add("html", operation="convertlead", times=1, status=404)
+            before = calls(sandbox)
+            with pytest.raises(ApiError):
+                await crm.convert_lead(lead_of(sandbox), account=True, contact=True)
+            assert calls(sandbox) == before + 1
 
 
 def test_the_first_stage_is_the_default() -> None:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+import vtiger_async
+
 ROOT = Path(__file__).resolve().parents[2]
 
 EXTRAS = ("multipart", "python_multipart", "rich", "starlette", "typer", "uvicorn")
@@ -54,6 +56,19 @@ def test_the_import_loads_neither_sandbox_nor_command_line(loaded: set[str]) -> 
         or name.partition(".")[0] in set(EXTRAS) - {"rich"}
     ]
     assert not unwanted
+
+
+def test_some_names_are_loaded_when_they_are_asked_for(loaded: set[str]) -> None:
+    """`dir` and `import *` have them all; a name that is none is an AttributeError."""
+    assert not loaded & {"vtiger_async.client.sync", "vtiger_async.models.inventory"}
+    assert set(vtiger_async.__all__) <= set(dir(vtiger_async))
+    for name, module in (("LineItem", "models.inventory"), ("Sync", "client.sync")):
+        vtiger_async.__dict__.pop(name, None)  # another test may have asked for it
+        value = getattr(vtiger_async, name)
+        assert value.__module__ == f"vtiger_async.{module}"
+        assert vars(vtiger_async)[name] is value
+    with pytest.raises(AttributeError, match="has no attribute 'Nonsense'"):
+        vtiger_async.Nonsense  # type: ignore[attr-defined]  # noqa: B018 - what the test is about
 
 
 WITHOUT_EXTRAS = f"for name in {EXTRAS!r}: sys.modules[name] = None  # as if not installed\n"

@@ -123,12 +123,11 @@ class Conversion:
         self.sent = {name: dict(fields) for name, fields in self.asked.items()}
         await self._fill_stage()
         self.element()  # what cannot be sent is refused before anything is asked or taken back
-        if self.validate is True or self.resume is not None:
-            self._known = await self._unconverted()
-            if self._known is None:
-                raise LeadAlreadyConvertedError(
-                    "the lead is converted", operation="convertlead", record_id=self.lead
-                )
+        looks = self.validate is True or self.resume is not None
+        if looks and await self._is_converted():
+            raise LeadAlreadyConvertedError(
+                "the lead is converted", operation="convertlead", record_id=self.lead
+            )
         if self.validate is not False:
             await self._check()
         if self.resume is not None:
@@ -217,13 +216,18 @@ class Conversion:
             ConversionError: It was not, and records were left behind.
             VtigerError: The error itself, where nothing was.
         """
+        if isinstance(error, DuplicateRecordError) and "Accounts" in self.asked:
+            # The organisation is the first, and the one with a unique name: nothing was made now.
+            error.message = (
+                f"{error.message.rstrip('!')}: there is an organisation of this name, maybe from "
+                "an earlier try that failed; the open source takes it where account= gives its name"
+            )
+            raise error
         suspects = self._suspects(error)
         if not suspects:
             raise error
         try:
-            lead = await self._unconverted()
-            converted = lead is None
-            self._known = lead or await self.caller.retrieve(self.lead)
+            converted = await self._is_converted()
             names = [*self.asked] if converted else suspects
             found = await self._traces().found(names, fresh=not converted)
         except VtigerError:
@@ -259,8 +263,6 @@ class Conversion:
             return []
         if error.status == 404:
             return []  # this server does not know the operation
-        if isinstance(error, DuplicateRecordError) and "Accounts" in self.asked:
-            return []  # the organisation is the first of them, and the one with a unique name
         # "sales_stage does not have a value : Potentials" (measured)
         failed = error.message.rpartition(" : ")[2]
         made = [*self.asked]
@@ -273,9 +275,7 @@ class Conversion:
             SilentChangeError: The lead is not converted.
         """
         try:
-            lead = await self._unconverted()
-            if lead is None:
-                self._known = await self.caller.retrieve(self.lead)
+            if await self._is_converted():
                 return await self._traces().found([*self.asked], fresh=False)
         except VtigerError:
             return {}  # it cannot be told
@@ -286,12 +286,12 @@ class Conversion:
             record_id=self.lead,
         )
 
-    async def _unconverted(self) -> Record | None:
-        """Return the lead if it is not converted: queries leave out those that are (measured)."""
+    async def _is_converted(self) -> bool:
+        """Read the lead, and tell whether it is converted: queries leave those out (measured)."""
         rows = await self.rows(Select("Leads").where(F["id"] == self.lead))
-        if not rows:
-            await self.caller.retrieve(self.lead)  # a lead that is missing says so here
-        return rows[0] if rows else None
+        # A lead that is missing says so here.
+        self._known = rows[0] if rows else await self.caller.retrieve(self.lead)
+        return not rows
 
     def _traces(self) -> Traces:
         lead = self._known.fields if self._known else {}
