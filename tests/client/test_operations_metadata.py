@@ -42,7 +42,7 @@ async def test_describe(sandbox: Sandbox, crm: VtigerClient) -> None:
     assert module.mandatory_fields == ("lastname", "assigned_user_id")
     assert module.fields["account_id"].type.refers_to == ("Accounts",)
     assert "Word of mouth" in [v.value for v in module.fields["leadsource"].type.picklist_values]
-    with pytest.raises(AccessDeniedError, match=r"describe Nothing: .*misspelt module"):
+    with pytest.raises(AccessDeniedError, match=r"describe Nothing: .*no module 'Nothing'"):
         await crm.describe("Nothing")
 
 

@@ -13,7 +13,7 @@ from difflib import get_close_matches
 
 from attrs import frozen
 
-from vtiger_async.client.paging import JOINED, Source
+from vtiger_async.client.source import JOINED, Source
 from vtiger_async.errors import AccessDeniedError, InvalidArgumentError, InvalidIdError
 from vtiger_async.models.metadata import Field, Module
 from vtiger_async.types import ID_FORM

@@ -8,7 +8,7 @@ from typing import Any, cast
 from attrs import evolve
 
 from vtiger_async.client.core import Operations, check_text, read_as
-from vtiger_async.client.paging import FetchPage, Source
+from vtiger_async.client.source import FetchPage, Source
 from vtiger_async.errors import (
     ApiError,
     AuthenticationError,
