@@ -1,27 +1,36 @@
 """How a statement with an order of its own is read: by offset, and then a last look by id.
 
-It is loaded by the first such statement. The id settles the order of equal values, which is
-another one in each page; but one direction holds, for the last field only (measured on Vtiger 8.4),
-so under DESC no id can be added. An order by one field is then read upwards, from its end; one by
-several is put together from upward ones.
+The id settles the order of equal values, which is another one in each page; but one direction
+holds, for the last field only (measured on Vtiger 8.4), so under DESC no id can be added. An order
+by one field is then read upwards, from its end; one by several is put together from upward ones.
 """
 
 from __future__ import annotations
 
 from attrs import define, evolve
 
-from vtiger_async.client.paging import Reader
+from vtiger_async.client.paging import Reader, is_by_id
 from vtiger_async.client.position import Position
-from vtiger_async.client.source import PAGE, by_number, count_of
+from vtiger_async.client.source import PAGE, Source, by_number, count_of
 from vtiger_async.models.records import Record
 from vtiger_async.vtql import Select
 
-__all__ = ["OrderedReader"]
+__all__ = ["reader_of"]
 
 _HIDDEN_RUN = 2_000
 """Hidden rows to look behind for the order's sake, where count(*) tells of more records."""
 _UNCOUNTED_RUN = 1_000
 """The same where count(*) tells nothing. What stands behind them is found by id."""
+
+
+def reader_of(statement: Select, source: Source, position: Position) -> Reader:
+    """Return what reads a statement from a position.
+
+    Raises:
+        InvalidArgumentError: It is too long for one URL, and cannot be cut.
+    """
+    kind = Reader if is_by_id(statement) else OrderedReader
+    return kind(statement, source, position)
 
 
 @define(eq=False)

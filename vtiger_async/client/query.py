@@ -21,7 +21,6 @@ from vtiger_async.vtql import Select
 if TYPE_CHECKING:
     from vtiger_async.client.doubts import Doubts
     from vtiger_async.client.paging import Reader
-    from vtiger_async.client.position import Position
 
 __all__ = ["Pages", "Query", "TypedQuery"]
 
@@ -67,13 +66,16 @@ class Query(AsyncIterator[Record]):
         clock: Clock,
         resume: str | None = None,
     ) -> None:
-        from vtiger_async.client.position import Position  # with what reads, only for a query
+        # What reads is loaded by the first query.
+        from vtiger_async.client.doubts import Doubts
+        from vtiger_async.client.ordering import reader_of
+        from vtiger_async.client.position import Position
 
         self._statement = statement
         self._source = source
         self._clock = clock
         position = Position() if resume is None else Position.of_token(resume, statement)
-        self._doubts = doubts_of(statement, source)
+        self._doubts: Doubts | None = Doubts.of(statement, source)
         self._reader = None if statement.is_count else reader_of(statement, source, position)
         self._before = evolve(position)
         self._waiting: list[Record] = []
@@ -191,6 +193,7 @@ class Query(AsyncIterator[Record]):
         Raises:
             InvalidArgumentError: The statement cannot match anything; see `VtigerClient.query`.
         """
+        from vtiger_async.client.ordering import reader_of
         from vtiger_async.client.position import Position
 
         if self._doubts is not None:
@@ -332,32 +335,3 @@ class TypedQuery(AsyncIterator[TypedRecord]):
     async def all(self) -> list[TypedRecord]:
         """Return all records that are left, as a list; iterate where they are many."""
         return [record async for record in self]
-
-
-def reader_of(statement: Select, source: Source, position: Position) -> Reader:
-    """Return what reads a statement from a position.
-
-    Raises:
-        InvalidArgumentError: It is too long for one URL, and cannot be cut.
-    """
-    from vtiger_async.client.paging import Reader, is_by_id
-
-    if is_by_id(statement):
-        return Reader(statement, source, position)
-    from vtiger_async.client.ordering import OrderedReader
-
-    return OrderedReader(statement, source, position)
-
-
-def doubts_of(statement: Select, source: Source) -> Doubts | None:
-    """Return what may be at fault in a statement whose records do not come; mostly None.
-
-    Raises:
-        InvalidArgumentError: It is at fault, whatever the module holds.
-        InvalidIdError: What is compared with the id is none.
-    """
-    if not (statement.fields or statement.where_any or statement.order_fields):
-        return None
-    from vtiger_async.client.doubts import Doubts
-
-    return Doubts.of(statement, source)

@@ -19,9 +19,9 @@ from typing import Any, TypeAlias
 
 from attrs import evolve, frozen
 
+from vtiger_async.client.ordering import reader_of
 from vtiger_async.client.paging import URL_BYTES, is_by_id, widest
 from vtiger_async.client.position import Position
-from vtiger_async.client.query import reader_of
 from vtiger_async.client.source import JOINED, PAGE, Source, by_number, count_of
 from vtiger_async.errors import AccessDeniedError, QuerySyntaxError
 from vtiger_async.models.records import Record
