@@ -10,6 +10,7 @@ VtigerError                      anything this package raises on purpose
 │   ├── RequestTimeoutError      no answer in time
 │   └── InvalidResponseError     an answer that is not Vtiger's JSON
 ├── OutcomeUnknownError          a write was sent, and nobody knows whether it happened
+│   └── LineItemsError           so ended one that replaces line items; .lines_now has them
 ├── ApiError                     Vtiger answered, and said no
 │   ├── AuthenticationError      wrong user name or access key, or a lost session
 │   ├── AccessDeniedError        no permission - or a typo, or no such record
@@ -20,6 +21,7 @@ VtigerError                      anything this package raises on purpose
 │   ├── MandatoryFieldError      a mandatory field is empty; see .field
 │   ├── DuplicateRecordError     a unique value exists already
 │   ├── LeadAlreadyConvertedError
+│   ├── ConversionError          a lead was converted in part; .left_behind has what was made
 │   ├── UnsupportedOperationError
 │   └── ServerError              the server failed (5xx, or an internal error it admits)
 ├── SilentChangeError            answered with success, and not done as it was asked
@@ -35,6 +37,7 @@ both, and `server_message` what Vtiger said.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, ClassVar
 
@@ -46,12 +49,14 @@ __all__ = [
     "AuthenticationError",
     "ConfigurationError",
     "ConnectError",
+    "ConversionError",
     "DuplicateRecordError",
     "InvalidArgumentError",
     "InvalidIdError",
     "InvalidReferenceError",
     "InvalidResponseError",
     "LeadAlreadyConvertedError",
+    "LineItemsError",
     "MandatoryFieldError",
     "OutcomeUnknownError",
     "QuerySyntaxError",
@@ -195,6 +200,38 @@ class OutcomeUnknownError(VtigerError):
     hint = "It may have happened: look the record up before sending it again"
 
 
+class LineItemsError(OutcomeUnknownError):
+    """A write that replaces line items failed after it was sent: the old ones may be gone.
+
+    Open-source Vtiger 8.4 ends every such write so, with HTTP 500, after it has deleted the old
+    lines (measured); the other fields may have changed or not. The client has looked, and its
+    finding stands here.
+
+    Attributes:
+        lines_before: The lines (LineItem) that the record had, where they were read; or None.
+        lines_now: The lines that it had after the failure; None where that could not be read.
+    """
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        lines_before: tuple[Any, ...] | None = None,
+        lines_now: tuple[Any, ...] | None = None,
+        **context: Any,
+    ) -> None:
+        super().__init__(message, **context)
+        self.lines_before = lines_before
+        self.lines_now = lines_now
+
+    @property
+    def hint(self) -> str:  # type: ignore[override]  # a class attribute elsewhere, by what was found here
+        """What to do about it."""
+        if self.lines_now is None:
+            return "Retrieve the record: its line items may be gone"
+        return "A server that cannot replace line items wants a new document"
+
+
 class ApiError(VtigerError):
     """Vtiger answered, and said no.
 
@@ -303,6 +340,35 @@ class LeadAlreadyConvertedError(ApiError):
     """The lead was converted before."""
 
 
+class ConversionError(ApiError):
+    """The conversion of a lead failed half-way: the lead is not converted, records were made.
+
+    `convert_lead(lead_id, resume=error)` takes them back, and converts again.
+
+    Attributes:
+        left_behind: The ids of the records that were made, by module. A record that cannot be told
+            from another's is not among them: the message says so.
+        entities: The parts as they were asked for, by module.
+        failure: What the server said, or why its reply was lost.
+    """
+
+    hint = "convert_lead(lead_id, resume=error) takes that back and converts again"
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        left_behind: Mapping[str, str] | None = None,
+        entities: Mapping[str, Mapping[str, Any]] | None = None,
+        failure: VtigerError | None = None,
+        **context: Any,
+    ) -> None:
+        super().__init__(message, **context)
+        self.left_behind = dict(left_behind or {})
+        self.entities = dict(entities or {})
+        self.failure = failure
+
+
 class UnsupportedOperationError(ApiError):
     """The instance does not know this operation, or not for this module."""
 
@@ -325,6 +391,8 @@ class ServerError(ApiError):
         """What to do about it."""
         if self.status == 400 and not self.cause:
             return "With HTTP 400 it is mostly the request: a bad literal, or text in a date field"
+        if self.status == 200:  # webservice.php has it for every error that it handles
+            return "It is mostly the request: a bad literal, or text in a date field"
         return ""
 
 

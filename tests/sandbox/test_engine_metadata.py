@@ -5,20 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from engine_calls import Crm
+from engine_calls import Crm, on_the_cloud
 
 from vtiger_async.types import ServiceName
 
 
 @pytest.fixture
-def crm() -> Crm:
-    return Crm()
+def crm(profile: str) -> Crm:
+    return Crm(profile=profile)
 
 
 def described(crm: Crm, module: str, user: str = "admin") -> dict[str, dict[str, Any]]:
     return {f["name"]: f for f in crm("describe", user, elementType=module)["fields"]}
 
 
+@on_the_cloud
 def test_me_is_the_whole_user_secrets_included(crm: Crm) -> None:
     """A client that shows this record shows the access key and the password's hashes."""
     me = crm("me")
@@ -56,6 +57,7 @@ def test_list_types_names_the_modules_a_user_sees(crm: Crm) -> None:
         {"fieldTypeList": "skype"},
     ],
 )
+@on_the_cloud
 def test_list_types_filters_by_field_type(crm: Crm, params: dict[str, Any]) -> None:
     """The filter comes as a JSON list, as a repeated parameter, or as one word."""
     assert crm("listtypes", params=params)["types"] == ["Contacts"]
@@ -70,6 +72,7 @@ def test_a_filter_that_finds_nothing_gives_an_empty_list_for_a_map(crm: Crm) -> 
     assert crm("listtypes", params={"fieldTypeList": "null"}) == crm("listtypes")
 
 
+@on_the_cloud
 def test_describe_has_the_manuals_shape(crm: Crm) -> None:
     """Rights, prefix, labels and fields as the manual lists them."""
     answer = crm("describe", elementType="Contacts")
@@ -93,6 +96,7 @@ def test_describe_has_the_manuals_shape(crm: Crm) -> None:
     assert fields[-1]["name"] == "id"
 
 
+@on_the_cloud
 def test_describe_tells_types(crm: Crm) -> None:
     """Lengths mix numbers and text; references, dates and picklists say more."""
     contact, ticket = described(crm, "Contacts"), described(crm, "HelpDesk")
@@ -160,6 +164,7 @@ def test_picklist_values_are_added_to_every_module_that_shares_them(crm: Crm) ->
     assert values(crm, "Contacts", "leadsource")[-2:] == ["A", "B"]
 
 
+@on_the_cloud
 def test_an_edited_value_is_renamed_in_the_records(crm: Crm) -> None:
     """Also inside multi-picklists, and only where it stands as a whole value."""
     lead = crm.create("Leads", lastname="x", leadsource="Other")["id"]
@@ -212,6 +217,7 @@ def test_only_an_admin_changes_picklists(crm: Crm) -> None:
     )
 
 
+@on_the_cloud
 def test_dependent_picklists_are_told(crm: Crm) -> None:
     """Which stages each pipeline has; two fields that do not depend give an empty mapping."""
     asked = {"module": "Potentials", "sourcefield": "pipeline", "targetfield": "sales_stage"}

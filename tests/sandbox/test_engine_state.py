@@ -20,7 +20,7 @@ from vtiger_async.sandbox.schema_picklists import PICKLISTS
 from vtiger_async.sandbox.seed_rows import account_name
 from vtiger_async.wire.operations import OPERATIONS
 
-SEED_0 = "9fd8f9ca3cf34833e27daf2e99626280b14aad9adf4ee3c62863ade2c9bf3f57"
+SEED_0 = "33cb9920fa2a7ec3fbd49f7df4d9455a0022704dc4f272fac23082b3031ef1a7"
 
 
 def everything(crm: Crm, name: str) -> dict[str, dict[str, Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import anyio
 import anyio.lowlevel
@@ -24,11 +24,14 @@ from vtiger_async.models.metadata import Module, ModuleInfo, PicklistDependency
 from vtiger_async.models.records import Record
 from vtiger_async.quota import WindowUse
 from vtiger_async.transport import Call, CallOptions, Pipeline
-from vtiger_async.transport.http import Outgoing
+from vtiger_async.transport.http import Http, Outgoing
 from vtiger_async.types import ID_FORM, is_list, is_map
 from vtiger_async.vtql import Select
 from vtiger_async.wire.encode import FilePart, encode_parameters, form_text
 from vtiger_async.wire.operations import OPERATIONS, Repeat
+
+if TYPE_CHECKING:
+    from vtiger_async.client.sessions import Sessions
 
 __all__ = ["Core", "Operations", "Quota", "Writing", "check_text", "read_as", "records_of"]
 
@@ -79,20 +82,24 @@ class Core:
 
     Attributes:
         base: The instance's base URL.
+        http: What the pipeline sends with.
         pipeline: Makes the calls.
         metadata_ttl: Seconds that a description is kept.
         prefixes: Module names by id prefix, as far as descriptions and records told.
         sees_all: Whether the user is an administrator, who may see every record; None until that
             was asked.
         tag_delete: The name under which this server deletes tags (two are seen).
+        sessions: The way over webservice.php; None for a client of the REST API.
     """
 
     base: str
+    http: Http
     pipeline: Pipeline
     metadata_ttl: float
     prefixes: dict[str, str] = field(factory=dict[str, str])
     sees_all: bool | None = None
     tag_delete: str = "tag_delete"
+    sessions: Sessions | None = None
     _modules: dict[str, tuple[float, Module]] = field(factory=dict[str, "tuple[float, Module]"])
     _dependencies: dict[tuple[str, str, str], tuple[float, PicklistDependency]] = field(
         factory=dict[tuple[str, str, str], "tuple[float, PicklistDependency]"]
@@ -215,7 +222,7 @@ class Core:
         if not self._closed:
             self._check_loop()
             self._closed = True
-            await self.pipeline.http.aclose()
+            await self.http.aclose()
 
 
 class Operations:
@@ -247,6 +254,15 @@ class Operations:
         """
         self._core.check_usable()
         operation = OPERATIONS[name]
+        sessions = self._core.sessions
+        if sessions is not None:
+            way = sessions.operate(
+                operation, values, self._options, alias, module, record_id, files
+            )
+            result = await way
+            if self._core.sees_all is None:
+                self._core.sees_all = sessions.sees_all
+            return result
         pairs = encode_parameters(operation, values)
         url = self._core.url_of(alias or name)
         if files:
@@ -267,6 +283,10 @@ class Operations:
         self._core.check_usable()
         known = OPERATIONS.get(operation)
         repeat = known.repeat if known else (Repeat.SAFE if verb == "GET" else Repeat.NEVER)
+        if self._core.sessions is not None and not operation.startswith("/"):
+            return await self._core.sessions.run(
+                verb, operation, pairs, self._options, repeat=repeat
+            )
         url = self._core.url_of(operation)
         if verb == "GET":
             request = Outgoing("GET", f"{url}?{form_text(pairs)}" if pairs else url)
