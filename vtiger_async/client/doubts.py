@@ -1,9 +1,8 @@
 """What may be wrong with a statement that the server answers with success and no records.
 
-Faults that MySQL finds come back as
-an empty list: an unknown field in ORDER BY, a bare word, an id or a reference without its prefix;
-`= null` and an id of another module match nothing (all measured on Vtiger 8.4). So an empty result
-is only believed where the statement can match something.
+Faults that MySQL finds come back as an empty list: an unknown field in ORDER BY, a bare word, an id
+or a reference without its prefix; `= null` and an id of another module match nothing (all measured
+on Vtiger 8.4). So an empty result is only believed where the statement can match something.
 """
 
 from __future__ import annotations
