@@ -212,12 +212,13 @@ class _Call:
             yield f"there is no module {name!r}, or this user may not {what} its records"
 
     def _of_the_values(self) -> Iterator[str]:
-        """A literal or a value that ended the request: HTTP 400 says that it is the caller's."""
+        """A literal or a value that ended the request: below HTTP 500 it is the caller's."""
         _, fault = self._statement()
         if fault:
             yield fault
         element = _decoded(self.values.get("element"))
-        if self.error.status != 400 or self.operation not in _RIGHTS or not is_map(element):
+        failed = (self.error.status or 500) >= 500  # webservice.php says no with HTTP 200
+        if failed or self.operation not in _RIGHTS or not is_map(element):
             return
         fields = {name: value for name, value in element.items() if name != "id"}
         described = self._described()
