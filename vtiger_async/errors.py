@@ -389,7 +389,9 @@ class ServerError(ApiError):
     @property
     def hint(self) -> str:  # type: ignore[override]  # a class attribute elsewhere, by status here
         """What to do about it."""
-        if self.status == 400 and not self.cause:
+        if self.cause:
+            return ""
+        if self.status == 400:
             return "With HTTP 400 it is mostly the request: a bad literal, or text in a date field"
         if self.status == 200:  # webservice.php has it for every error that it handles
             return "It is mostly the request: a bad literal, or text in a date field"

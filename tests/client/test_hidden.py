@@ -239,3 +239,42 @@ async def test_where_count_gives_nothing_hidden_records_are_passed_too(
     async with world.sandbox.client() as crm:
         assert await crm.query(statement).count() == 760
         assert len(await crm.query(statement).all()) == 760
+
+
+async def test_a_count_that_counts_hidden_records_ends_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where count(*) tells of records that are never shown, a reading ends after some ranges."""
+    world = World()
+    world.runs(random.Random(2), 0, 30, 260)
+    execute: Callable[..., Any] = world.sandbox.engine.execute
+
+    def counting(operation: str, params: Any, user: Any, *rest: Any, **options: Any) -> Any:
+        counts = operation == "query" and "count(*)" in params["query"]
+        return execute(operation, params, world.admin if counts else user, *rest, **options)
+
+    monkeypatch.setattr(world.sandbox.engine, "execute", counting)
+    async with world.sandbox.client("sales") as crm:
+        for statement in ORDERS:
+            assert_order(world, statement, await crm.query(statement).all())
+
+
+@pytest.mark.parametrize("statement", ORDERS[:2], ids=str)
+async def test_records_that_vanish_while_they_are_looked_for_end_the_search(
+    statement: Select, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What count(*) told of and somebody deleted is not looked for without end."""
+    world = World()
+    world.runs(random.Random(2), 0, 0, 300, 1, 120)
+    execute: Callable[..., Any] = world.sandbox.engine.execute
+
+    def vanishing(operation: str, params: Any, *rest: Any, **options: Any) -> Any:
+        result = execute(operation, params, *rest, **options)
+        if operation == "query" and "count(*)" in params["query"] and world.mine:
+            world.delete(next(iter(world.mine)))
+        return result
+
+    monkeypatch.setattr(world.sandbox.engine, "execute", vanishing)
+    async with world.sandbox.client("sales") as crm:
+        assert await crm.query(statement).all() == []
+    assert world.calls < 60

@@ -27,7 +27,7 @@ from vtiger_async.transport import Call, CallOptions, Pipeline
 from vtiger_async.transport.http import Http, Outgoing
 from vtiger_async.types import ID_FORM, is_list, is_map
 from vtiger_async.vtql import Select
-from vtiger_async.wire.encode import FilePart, encode_parameters, form_text
+from vtiger_async.wire.encode import FilePart, Pairs, encode_parameters, form_text
 from vtiger_async.wire.operations import OPERATIONS, Repeat
 
 if TYPE_CHECKING:
@@ -254,47 +254,35 @@ class Operations:
         """
         self._core.check_usable()
         operation = OPERATIONS[name]
-        sessions = self._core.sessions
-        if sessions is not None:
-            way = sessions.operate(
-                operation, values, self._options, alias, module, record_id, files
-            )
-            result = await way
-            if self._core.sees_all is None:
-                self._core.sees_all = sessions.sees_all
-            return result
-        pairs = encode_parameters(operation, values)
-        url = self._core.url_of(alias or name)
-        if files:
-            request = Outgoing("POST", url, files=tuple(files), fields=dict(pairs))
-        elif operation.verb == "POST":
-            request = Outgoing("POST", url, form_text(pairs).encode("ascii"))
-        else:
-            request = Outgoing("GET", f"{url}?{form_text(pairs)}" if pairs else url)
-        call = Call(request, name, operation.repeat, module, record_id)
+        sessions, options = self._core.sessions, self._options
         try:
-            return await self._core.pipeline.run(call, self._options)
+            if sessions is None:
+                pairs = encode_parameters(operation, values)
+                request = _request(self._core.url_of(alias or name), operation.verb, pairs, files)
+                call = Call(request, name, operation.repeat, module, record_id)
+                return await self._core.pipeline.run(call, options)
+            result = await sessions.operate(
+                operation, values, options, alias, module, record_id, files
+            )
         except ApiError as error:
             self._explain(error, name, values)
             raise
+        if self._core.sees_all is None:
+            self._core.sees_all = sessions.sees_all
+        return result
 
     async def _raw(self, verb: str, operation: str, pairs: list[tuple[str, str]]) -> Any:
         """Make a call that is not in the table."""
         self._core.check_usable()
         known = OPERATIONS.get(operation)
         repeat = known.repeat if known else (Repeat.SAFE if verb == "GET" else Repeat.NEVER)
-        if self._core.sessions is not None and not operation.startswith("/"):
-            return await self._core.sessions.run(
-                verb, operation, pairs, self._options, repeat=repeat
-            )
-        url = self._core.url_of(operation)
-        if verb == "GET":
-            request = Outgoing("GET", f"{url}?{form_text(pairs)}" if pairs else url)
-        else:
-            request = Outgoing("POST", url, form_text(pairs).encode("ascii"))
-        call = Call(request, operation, repeat, lenient=operation.startswith("/"))
+        core, options = self._core, self._options
         try:
-            return await self._core.pipeline.run(call, self._options)
+            if core.sessions is not None and not operation.startswith("/"):
+                return await core.sessions.run(verb, operation, pairs, options, repeat=repeat)
+            request = _request(core.url_of(operation), verb, pairs)
+            call = Call(request, operation, repeat, lenient=operation.startswith("/"))
+            return await core.pipeline.run(call, options)
         except ApiError as error:
             self._explain(error, operation, dict(pairs))
             raise
@@ -313,6 +301,15 @@ class Operations:
         if rows and statement.module != "Calendar":  # whose rows may be those of Events
             self._core.learn_prefix(str(rows[0].fields.get("id")), statement.module)
         return rows
+
+
+def _request(url: str, verb: str, pairs: Pairs, files: Sequence[FilePart] = ()) -> Outgoing:
+    """Return a request: a GET in its URL, a POST in its form."""
+    if files:
+        return Outgoing("POST", url, files=tuple(files), fields=dict(pairs))
+    if verb == "POST":
+        return Outgoing("POST", url, form_text(pairs).encode("ascii"))
+    return Outgoing("GET", f"{url}?{form_text(pairs)}" if pairs else url)
 
 
 def read_as(operation: str, read: Callable[..., T], *args: Any) -> T:

@@ -1,9 +1,8 @@
 """What may be wrong with a statement that the server answers with success and no records.
 
-It is loaded by the first query with a condition or an order. Faults that MySQL finds come back as
-an empty list: an unknown field in ORDER BY, a bare word, an id or a reference without its prefix;
-`= null` and an id of another module match nothing (all measured on Vtiger 8.4). So an empty result
-is only believed where the statement can match something.
+Faults that MySQL finds come back as an empty list: an unknown field in ORDER BY, a bare word, an id
+or a reference without its prefix; `= null` and an id of another module match nothing (all measured
+on Vtiger 8.4). So an empty result is only believed where the statement can match something.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from difflib import get_close_matches
 
 from attrs import frozen
 
-from vtiger_async.client.paging import JOINED, Source
+from vtiger_async.client.source import JOINED, Source
 from vtiger_async.errors import AccessDeniedError, InvalidArgumentError, InvalidIdError
 from vtiger_async.models.metadata import Field, Module
 from vtiger_async.types import ID_FORM

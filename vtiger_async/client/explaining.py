@@ -11,21 +11,20 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal, TypeAlias, cast
+from typing import Any, Literal, Protocol, TypeAlias, cast
 
 from attrs import frozen
 
-from vtiger_async.client.core import Core
 from vtiger_async.client.doubts import nearest
 from vtiger_async.errors import ApiError, InvalidIdError, ServerError, VtigerError
-from vtiger_async.models.metadata import Module
+from vtiger_async.models.metadata import Module, ModuleInfo
 from vtiger_async.models.validation import Known, problems_of
 from vtiger_async.types import ID_FORM, is_map
 from vtiger_async.vtql import Select, parse
 from vtiger_async.wire.encode import STANDARD_MODULES
 from vtiger_async.wire.operations import OPERATIONS
 
-__all__ = ["explain"]
+__all__ = ["Kept", "explain"]
 
 _Write: TypeAlias = Literal["create", "update", "revise"]
 _FIELD = re.compile(r"Permission to access '?\.?(\w+)\.?'? attribute denied", re.IGNORECASE)
@@ -45,7 +44,33 @@ _RIGHTS = {
 }
 
 
-def explain(error: ApiError, core: Core, operation: str, values: Mapping[str, Any]) -> None:
+class Kept(Protocol):
+    """What a client knows without a call."""
+
+    @property
+    def sees_all(self) -> bool | None:
+        """Whether the user is an administrator; None where that is not known."""
+        ...
+
+    @property
+    def prefixes(self) -> Mapping[str, str]:
+        """Module names by id prefix, as far as known."""
+        ...
+
+    def cached(self, module: str) -> Module | None:
+        """Return a module's description, where it is kept."""
+        ...
+
+    def types(self) -> Mapping[str, ModuleInfo] | None:
+        """Return the modules that the user sees, where they are kept."""
+        ...
+
+    def module_of(self, record_id: str) -> str | None:
+        """Return the module a record's id belongs to, where known."""
+        ...
+
+
+def explain(error: ApiError, core: Kept, operation: str, values: Mapping[str, Any]) -> None:
     """Write the likely cause into an error; one that nothing explains stays as it is.
 
     Args:
@@ -67,7 +92,7 @@ class _Call:
     """A call that was refused."""
 
     error: ApiError
-    core: Core
+    core: Kept
     operation: str
     values: Mapping[str, Any]
 
@@ -100,7 +125,7 @@ class _Call:
                 yield "element is not the JSON text of an object"
 
     def _of_the_statement(self) -> Iterator[str]:
-        statement, fault = self._statement()
+        _, fault = self._statement()
         named = _FIELD.search(self.error.message)
         module = self._described()
         if named is not None:
@@ -111,18 +136,6 @@ class _Call:
                 else "; describe() lists the fields, and names distinguish case"
             )
             yield f"{where} has no field {named[1]!r}, or it is hidden from this user{hint}"
-        if statement is not None and module is not None:
-            used = [
-                *statement.fields,
-                *(one.field for group in statement.where_any for one in group),
-                *statement.order_fields,
-            ]
-            for name in used:
-                if name not in module.fields and name != "id":
-                    yield (
-                        f"{module.name} has no field {name!r} that this user sees"
-                        f"{nearest(name, module.fields)}"
-                    )
         if fault:
             yield fault
 
@@ -199,12 +212,13 @@ class _Call:
             yield f"there is no module {name!r}, or this user may not {what} its records"
 
     def _of_the_values(self) -> Iterator[str]:
-        """A literal or a value that ended the request: HTTP 400 says that it is the caller's."""
+        """A literal or a value that ended the request: below HTTP 500 it is the caller's."""
         _, fault = self._statement()
         if fault:
             yield fault
         element = _decoded(self.values.get("element"))
-        if self.error.status != 400 or self.operation not in _RIGHTS or not is_map(element):
+        failed = (self.error.status or 500) >= 500  # webservice.php says no with HTTP 200
+        if failed or self.operation not in _RIGHTS or not is_map(element):
             return
         fields = {name: value for name, value in element.items() if name != "id"}
         described = self._described()

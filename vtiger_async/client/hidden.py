@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from attrs import evolve
 
-from vtiger_async.client.paging import JOINED, PAGE, Source, count_of
+from vtiger_async.client.source import JOINED, PAGE, Source, count_of
 from vtiger_async.models.records import Record
 from vtiger_async.vtql import Condition, F, Select
 

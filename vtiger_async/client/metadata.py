@@ -8,7 +8,7 @@ from typing import Any, cast
 from attrs import evolve
 
 from vtiger_async.client.core import Operations, check_text, read_as
-from vtiger_async.client.paging import FetchPage, Source
+from vtiger_async.client.source import FetchPage, Source
 from vtiger_async.errors import (
     ApiError,
     AuthenticationError,
@@ -94,9 +94,9 @@ class MetadataOperations(Operations):
             if core.sees_all is None:
                 try:
                     me = User.of(await self._run("me", {}))
-                    if me.is_admin is None:
+                    if core.sees_all is None and me.is_admin is None:
                         me = User.of(await self._run("retrieve", {"id": me.id}))
-                    core.sees_all = bool(me.is_admin)
+                    core.sees_all = core.sees_all or bool(me.is_admin)
                 except AuthenticationError:
                     raise
                 except (ApiError, InvalidResponseError):

@@ -1,21 +1,21 @@
 """How a statement with an order of its own is read: by offset, and then a last look by id.
 
-It is loaded by the first such statement. The id settles the order of equal values, which is
-another one in each page; but one direction holds, for the last field only (measured on Vtiger 8.4),
-so under DESC no id can be added. An order by one field is then read upwards, from its end; one by
-several is put together from upward ones.
+The id settles the order of equal values, which is another one in each page; but one direction
+holds, for the last field only (measured on Vtiger 8.4), so under DESC no id can be added. An order
+by one field is then read upwards, from its end; one by several is put together from upward ones.
 """
 
 from __future__ import annotations
 
-from attrs import evolve
+from attrs import define, evolve
 
-from vtiger_async.client.paging import PAGE, Reader, by_number, count_of
+from vtiger_async.client.paging import Reader, is_by_id
 from vtiger_async.client.position import Position
+from vtiger_async.client.source import PAGE, Source, by_number, count_of
 from vtiger_async.models.records import Record
 from vtiger_async.vtql import Select
 
-__all__ = ["next_ordered"]
+__all__ = ["reader_of"]
 
 _HIDDEN_RUN = 2_000
 """Hidden rows to look behind for the order's sake, where count(*) tells of more records."""
@@ -23,12 +23,34 @@ _UNCOUNTED_RUN = 1_000
 """The same where count(*) tells nothing. What stands behind them is found by id."""
 
 
-async def next_ordered(reader: Reader) -> list[Record] | None:
-    """Return the next records of a statement whose order is not that of the ids; None at the end.
+def reader_of(statement: Select, source: Source, position: Position) -> Reader:
+    """Return what reads a statement from a position.
 
-    Args:
-        reader: What is read; its position moves.
+    Raises:
+        InvalidArgumentError: It is too long for one URL, and cannot be cut.
     """
+    kind = Reader if is_by_id(statement) else OrderedReader
+    return kind(statement, source, position)
+
+
+@define(eq=False)
+class OrderedReader(Reader):
+    """Reads a statement whose order is not that of the ids.
+
+    Attributes:
+        gathered: Records that had to be read before the first could be given, last one first.
+        empty_rows: Rows behind the last record, all of them hidden.
+    """
+
+    gathered: list[Record] | None = None
+    empty_rows: int = 0
+
+    async def page(self) -> list[Record] | None:
+        """Return the next records in the statement's own order; None at its end."""
+        return await _next_page(self)
+
+
+async def _next_page(reader: OrderedReader) -> list[Record] | None:
     statement, position = reader.statement, reader.position
     if not statement.descending:
         return await _forwards(reader)
@@ -46,7 +68,7 @@ async def next_ordered(reader: Reader) -> list[Record] | None:
     return await (_gathered(reader) if position.total < 0 else _backwards(reader))
 
 
-async def _backwards(reader: Reader) -> list[Record] | None:
+async def _backwards(reader: OrderedReader) -> list[Record] | None:
     """Read by offset from the end of the opposite order, with one row of overlap."""
     position, statement = reader.position, reader.pieces[0]
     overlap = 1 if position.offset else 0
@@ -68,7 +90,7 @@ def _upwards(statement: Select) -> Select:
     return statement.order_by(*statement.order_fields, "id")
 
 
-async def _gathered(reader: Reader) -> list[Record] | None:
+async def _gathered(reader: OrderedReader) -> list[Record] | None:
     """Read all upwards, and then give it from its end: where nobody can tell where that is.
 
     For hidden rows and for those of line items have a place in the order, too.
@@ -84,9 +106,9 @@ async def _gathered(reader: Reader) -> list[Record] | None:
     return reader.fresh(rows, reader.statement.offset_by or 0, remember=True)
 
 
-async def _all_of(reader: Reader, statement: Select) -> list[Record]:
+async def _all_of(reader: OrderedReader, statement: Select) -> list[Record]:
     """Return the records of a statement whose order leaves no two equal."""
-    inner = Reader(statement, reader.source, Position())
+    inner = OrderedReader(statement, reader.source, Position())
     records: list[Record] = []
     while (page := await _forwards(inner)) is not None and inner.position.phase == "pages":
         records += page
@@ -95,7 +117,7 @@ async def _all_of(reader: Reader, statement: Select) -> list[Record]:
     return records
 
 
-async def _regrouped(reader: Reader, upwards: list[Record]) -> list[Record]:
+async def _regrouped(reader: OrderedReader, upwards: list[Record]) -> list[Record]:
     """Return records that ascend in every field so that all fields but the last descend.
 
     Where records are equal in those fields, only the server can tell. It is asked for them with
@@ -116,7 +138,7 @@ async def _regrouped(reader: Reader, upwards: list[Record]) -> list[Record]:
     return sorted(upwards, key=lambda record: -groups.get(record.id.number, group))
 
 
-async def _forwards(reader: Reader) -> list[Record] | None:
+async def _forwards(reader: OrderedReader) -> list[Record] | None:
     """Read by offset, one row of overlap: it shows whether rows have moved between pages."""
     position, statement = reader.position, reader.pieces[0]
     drop = await reader.dropped_here()
@@ -144,7 +166,7 @@ async def _forwards(reader: Reader) -> list[Record] | None:
     return reader.fresh(by_number(rows), drop, remember=True)
 
 
-async def _behind_hidden(reader: Reader, end: int) -> list[Record] | None:
+async def _behind_hidden(reader: OrderedReader, end: int) -> list[Record] | None:
     """Go on behind an empty page, or end: an administrator's is the end.
 
     Args:
@@ -168,7 +190,7 @@ async def _behind_hidden(reader: Reader, end: int) -> list[Record] | None:
     return []
 
 
-def _ended(reader: Reader) -> list[Record] | None:
+def _ended(reader: OrderedReader) -> list[Record] | None:
     """Turn to the last look by id, or end."""
     reader.turn_to_sweep()
     return [] if reader.position.phase == "sweep" else None

@@ -8,63 +8,22 @@ to all of it, so of someone who is no administrator an empty page proves nothing
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
-from typing import Any, TypeAlias
 
-from attrs import define, evolve, field, frozen
+from attrs import define, evolve, field
 
 from vtiger_async.client.position import Position
+from vtiger_async.client.source import JOINED, PAGE, Source, by_number
 from vtiger_async.errors import AccessDeniedError, InvalidArgumentError
-from vtiger_async.models.metadata import Module
 from vtiger_async.models.records import Record
-from vtiger_async.types import whole_number
 from vtiger_async.vtql import Condition, F, Select
 
-__all__ = [
-    "JOINED",
-    "PAGE",
-    "URL_BYTES",
-    "FetchPage",
-    "Reader",
-    "Source",
-    "by_number",
-    "count_of",
-    "widest",
-]
+__all__ = ["URL_BYTES", "Reader", "is_by_id", "widest"]
 
-PAGE = 100
-"""Records of one page; the server silently cuts more to this."""
 URL_BYTES = 6000
 """Bytes that a statement may take in a URL; servers refuse long ones, at 8 KB or so."""
-JOINED = frozenset({"Invoice", "PurchaseOrder", "Quotes", "SalesOrder"})
-"""Modules whose rows come joined with line items, before the page is cut at 100 rows (measured): a
-page holds fewer records than rows, and an offset counts rows."""
 _SWEEP_MARGIN = 600.0
 """Seconds by which this machine's clock may be ahead of the server's."""
-
-FetchPage: TypeAlias = Callable[[Select], Coroutine[Any, Any, list[Record]]]
-"""Makes one query and returns its records."""
-
-
-@frozen
-class Source:
-    """What a reading may ask, and what is known without asking.
-
-    Attributes:
-        fetch: Makes one query.
-        describe: Gives a module's description; one that is kept costs no call.
-        cached: Gives the description that is kept, or None.
-        sees_all: Tells whether the user is an administrator, who sees every record; it is asked
-            once for a client.
-        prefixes: Module names by id prefix, as far as known.
-    """
-
-    fetch: FetchPage
-    describe: Callable[[str], Coroutine[Any, Any, Module]]
-    cached: Callable[[str], Module | None]
-    sees_all: Callable[[], Coroutine[Any, Any, bool]]
-    prefixes: dict[str, str]
 
 
 @define(eq=False)
@@ -78,8 +37,6 @@ class Reader:
         pieces: The statements that are sent, all of them short enough for a URL.
         is_joined: Whether pages are cut by rows of which several make one record.
         is_short: Whether the last page had fewer rows than were asked for.
-        gathered: Records that had to be read before the first could be given, last one first.
-        empty_rows: Rows behind the last record, all of them hidden.
     """
 
     statement: Select
@@ -88,8 +45,6 @@ class Reader:
     pieces: tuple[Select, ...] = field(init=False)
     is_joined: bool = field(init=False)
     is_short: bool = False
-    gathered: list[Record] | None = None
-    empty_rows: int = 0
 
     def __attrs_post_init__(self) -> None:
         """Cut the statement where it is too long for a URL."""
@@ -107,7 +62,7 @@ class Reader:
     @property
     def by_id(self) -> bool:
         """Whether the pages follow each other by id: always, but for another order."""
-        return self.statement.order_fields in ((), ("id",))
+        return is_by_id(self.statement)
 
     @property
     def left(self) -> int | None:
@@ -131,11 +86,7 @@ class Reader:
         position.started = position.started or now
         if position.phase == "sweep":
             return await self._sweep()
-        if self.by_id:
-            return await self._keyset()
-        from vtiger_async.client.ordering import next_ordered
-
-        return await next_ordered(self)
+        return await self.page()
 
     async def dropped_here(self) -> int:
         """Return how many records the offset leaves out here: those that the server cannot.
@@ -147,7 +98,8 @@ class Reader:
             return 0
         return offset
 
-    async def _keyset(self) -> list[Record] | None:
+    async def page(self) -> list[Record] | None:
+        """Return the next records in the statement's own order; None at its end."""
         position, statement = self.position, self.pieces[self.position.piece]
         down = statement.descending
         drop = await self.dropped_here()
@@ -255,22 +207,9 @@ class Reader:
         return [rows[number] for number in fresh]
 
 
-def by_number(page: list[Record]) -> dict[int, Record]:
-    """Return the records by their numbers, in the page's order, each once."""
-    rows: dict[int, Record] = {}
-    for record in page:
-        try:
-            number = int(record.fields["id"].partition("x")[2])
-        except (KeyError, ValueError, AttributeError):
-            number = record.id.number  # which costs five times as much, and says what is wrong
-        rows.setdefault(number, record)
-    return rows
-
-
-async def count_of(fetch: FetchPage, statement: Select) -> int | None:
-    """Return how many records match; None where the server's count(*) gives an empty list."""
-    rows = await fetch(statement.counting())
-    return whole_number(rows[0].get("count", rows[0].get("count(*)"))) if rows else None
+def is_by_id(statement: Select) -> bool:
+    """Tell whether records come in the order of their ids, as they do without another."""
+    return statement.order_fields in ((), ("id",))
 
 
 def widest(statement: Select) -> Select:

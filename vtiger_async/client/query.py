@@ -11,8 +11,7 @@ import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream
 from attrs import evolve
 
-from vtiger_async.client.paging import Reader, Source, count_of
-from vtiger_async.client.position import Position
+from vtiger_async.client.source import Source, count_of
 from vtiger_async.clock import Clock
 from vtiger_async.errors import InvalidArgumentError, VtigerError
 from vtiger_async.models.metadata import Module
@@ -21,6 +20,7 @@ from vtiger_async.vtql import Select
 
 if TYPE_CHECKING:
     from vtiger_async.client.doubts import Doubts
+    from vtiger_async.client.paging import Reader
 
 __all__ = ["Pages", "Query", "TypedQuery"]
 
@@ -66,12 +66,17 @@ class Query(AsyncIterator[Record]):
         clock: Clock,
         resume: str | None = None,
     ) -> None:
+        # What reads is loaded by the first query.
+        from vtiger_async.client.doubts import Doubts
+        from vtiger_async.client.ordering import reader_of
+        from vtiger_async.client.position import Position
+
         self._statement = statement
         self._source = source
         self._clock = clock
         position = Position() if resume is None else Position.of_token(resume, statement)
-        self._doubts = doubts_of(statement, source)
-        self._reader = None if statement.is_count else Reader(statement, source, position)
+        self._doubts: Doubts | None = Doubts.of(statement, source)
+        self._reader = None if statement.is_count else reader_of(statement, source, position)
         self._before = evolve(position)
         self._waiting: list[Record] = []
         self._last: Record | None = None
@@ -188,13 +193,16 @@ class Query(AsyncIterator[Record]):
         Raises:
             InvalidArgumentError: The statement cannot match anything; see `VtigerClient.query`.
         """
+        from vtiger_async.client.ordering import reader_of
+        from vtiger_async.client.position import Position
+
         if self._doubts is not None:
             self._doubts.check_known()
         bare = evolve(
             self._statement, is_count=False, fields=("id",), order_fields=(), descending=False,
             limit_to=None, offset_by=None,
         )  # fmt: skip
-        reader = Reader(bare, self._source, Position())
+        reader = reader_of(bare, self._source, Position())
         total: int | None = None
         if len(reader.pieces) == 1:
             total = await count_of(self._source.fetch, bare)
@@ -327,17 +335,3 @@ class TypedQuery(AsyncIterator[TypedRecord]):
     async def all(self) -> list[TypedRecord]:
         """Return all records that are left, as a list; iterate where they are many."""
         return [record async for record in self]
-
-
-def doubts_of(statement: Select, source: Source) -> Doubts | None:
-    """Return what may be at fault in a statement whose records do not come; mostly None.
-
-    Raises:
-        InvalidArgumentError: It is at fault, whatever the module holds.
-        InvalidIdError: What is compared with the id is none.
-    """
-    if not (statement.fields or statement.where_any or statement.order_fields):
-        return None
-    from vtiger_async.client.doubts import Doubts
-
-    return Doubts.of(statement, source)

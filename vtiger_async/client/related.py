@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from vtiger_async.client.core import check_text, read_as, records_of
 from vtiger_async.client.metadata import MetadataOperations
-from vtiger_async.client.query import doubts_of
 from vtiger_async.errors import (
     InvalidArgumentError,
     SilentChangeError,
@@ -33,10 +32,12 @@ class RelatedRecords(AsyncIterator[Record]):
     """
 
     def __init__(self, relation: Relation, statement: Select, *, retrieved: bool = False) -> None:
+        from vtiger_async.client.doubts import Doubts  # loaded by the first reading
+
         self._relation = relation
         self._statement = statement
         self._retrieved = retrieved
-        self._doubts = doubts_of(statement, relation.source)
+        self._doubts: Doubts | None = Doubts.of(statement, relation.source)
         self._next_page: NextPage | None = None
         self._waiting: list[Record] = []
 

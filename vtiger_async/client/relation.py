@@ -19,17 +19,10 @@ from typing import Any, TypeAlias
 
 from attrs import evolve, frozen
 
-from vtiger_async.client.paging import (
-    JOINED,
-    PAGE,
-    URL_BYTES,
-    Reader,
-    Source,
-    by_number,
-    count_of,
-    widest,
-)
+from vtiger_async.client.ordering import reader_of
+from vtiger_async.client.paging import URL_BYTES, is_by_id, widest
 from vtiger_async.client.position import Position
+from vtiger_async.client.source import JOINED, PAGE, Source, by_number, count_of
 from vtiger_async.errors import AccessDeniedError, QuerySyntaxError
 from vtiger_async.models.records import Record
 from vtiger_async.vtql import F, Select
@@ -69,7 +62,7 @@ class Relation:
             return self.reading(
                 evolve(pieces[0], limit_to=statement.limit_to, offset_by=statement.offset_by)
             )
-        if statement.order_fields in ((), ("id",)):
+        if is_by_id(statement):
             pages = self.merging(pieces)
         else:
             pages = _Sorted(self, statement, pieces).next_page
@@ -91,7 +84,7 @@ class Relation:
 
     def reading(self, statement: Select) -> NextPage:
         """Return what reads a statement that can be sent as it is."""
-        reader = Reader(statement, self.source, Position())
+        reader = reader_of(statement, self.source, Position())
 
         async def next_page() -> list[Record] | None:
             return await reader.next_page(self.now())
