@@ -102,6 +102,15 @@ def _options(
             rich_help_panel=_PANEL,
         ),
     ] = None,
+    session_api: Annotated[
+        bool,
+        typer.Option(
+            "--session-api",
+            envvar="VTIGER_SESSION_API",
+            help="Call over webservice.php, as open-source servers have it, and not over REST.",
+            rich_help_panel=_PANEL,
+        ),
+    ] = False,
 ) -> _Options:
     """Return the values of the shared options, with a client that has not made a call yet."""
     if not url:
@@ -109,7 +118,12 @@ def _options(
     if not username:
         raise ConfigurationError("no user: give --username, or set VTIGER_USERNAME")
     client = VtigerClient(
-        url, username, _access_key(from_stdin=key_stdin), edition=edition, users=users
+        url,
+        username,
+        _access_key(from_stdin=key_stdin),
+        edition=edition,
+        users=users,
+        session_api=session_api,
     )
     return _Options(client, output, verbose)
 
