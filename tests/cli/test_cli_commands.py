@@ -9,7 +9,10 @@ import os
 from pathlib import Path
 
 import pytest
+from anyio.from_thread import start_blocking_portal
 from cli_runs import KEY, Instance, run_apart, run_here
+
+from vtiger_async.sandbox import Sandbox
 
 CONTACTS = "SELECT lastname, email FROM Contacts;"
 
@@ -36,6 +39,26 @@ def test_quota_shows_what_the_answers_tell(
     assert (hour["limit"], hour["remaining"]) == (None, None)
     assert day["limit"] == 9000
     assert instance.calls() == {"me": 1}
+
+
+@pytest.mark.parametrize("by_option", [True, False])
+def test_the_commands_can_call_over_sessions(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *, by_option: bool
+) -> None:
+    """--session-api, or VTIGER_SESSION_API=1, goes over webservice.php."""
+    # In this process: the clock of `instance` runs so fast that a challenge is too old at once.
+    with (
+        Sandbox(limits=False, records=0, access_key=KEY) as sandbox,
+        start_blocking_portal() as portal,
+        portal.wrap_async_context_manager(sandbox.serving()) as url,
+    ):
+        for name, value in Instance(url).environment.items():
+            monkeypatch.setenv(name, value)
+        if not by_option:
+            monkeypatch.setenv("VTIGER_SESSION_API", "1")
+        result = run_here(capsys, "whoami", *(["--session-api"] if by_option else []))
+        assert (result.code, result.rows[0]["user_name"]) == (0, "admin")
+        assert sandbox.ledger()["calls"] == {"getchallenge": 1, "login": 1}
 
 
 def test_quota_knows_the_edition_from_the_options(

@@ -120,6 +120,19 @@ class TestSettings:
         settings = settings_from(ENVIRONMENT | more)
         assert (settings["edition"], settings["users"]) == ("one-growth", 12)
 
+    @pytest.mark.parametrize(
+        ("text", "wanted"), [("1", True), (" Yes ", True), ("0", False), ("off", False)]
+    )
+    def test_the_api_is_chosen(self, text: str, *, wanted: bool) -> None:
+        """`VTIGER_SESSION_API` chooses webservice.php; without it nothing is said."""
+        assert settings_from(ENVIRONMENT | {"VTIGER_SESSION_API": text})["session_api"] is wanted
+        assert "session_api" not in settings_from(ENVIRONMENT | {"VTIGER_SESSION_API": ""})
+
+    def test_an_api_that_is_none_is_refused(self) -> None:
+        """The error names the variable."""
+        with pytest.raises(ConfigurationError, match="VTIGER_SESSION_API is 1 or 0"):
+            settings_from(ENVIRONMENT | {"VTIGER_SESSION_API": "webservice"})
+
     def test_what_is_missing_is_named(self) -> None:
         """The error lists all variables that are missing or empty."""
         with pytest.raises(ConfigurationError, match="set VTIGER_URL, VTIGER_ACCESS_KEY in the"):

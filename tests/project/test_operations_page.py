@@ -10,8 +10,8 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs/reference/operations.md"
 
 HEAD = (
-    "| operation | coroutine | HTTP | parameters | sent again | result | manual |",
-    "| --- | --- | --- | --- | --- | --- | --- |",
+    "| operation | coroutine | HTTP | parameters | sent again | sessions | result | manual |",
+    "| --- | --- | --- | --- | --- | --- | --- | --- |",
 )
 
 
@@ -29,6 +29,7 @@ def row(operation: Operation) -> str:
         operation.verb,
         ", ".join(parameters),
         operation.repeat.value,
+        "yes" if operation.on_sessions else "no",
         operation.result,
         operation.manual,
     )

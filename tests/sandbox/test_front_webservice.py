@@ -178,6 +178,81 @@ async def test_fatal_errors() -> None:
             assert (reply.status_code, reply.content) == (500, b"")
 
 
+@pytest.mark.parametrize(
+    "code", ["AUTHENTICATION_REQUIRED", "INVALID_SESSIONID", "SESSION_EXPIRED", "SESSION_LEFT_IDLE"]
+)
+async def test_sessions_end_on_order(code: str) -> None:
+    """The control endpoint ends all sessions, with any of the four codes; a new login is fine."""
+    with Sandbox(profile="oss-8.4", records=0, limits=False) as sandbox:
+        async with http_of(sandbox, auth=None) as http:
+            session = (await log_in(sandbox, http))["sessionName"]
+            ended = await http.delete("/__sandbox__/sessions", params={"code": code})
+            assert (ended.status_code, ended.json()) == (200, [])
+            for _ in range(2):
+                gone = await ask(http, operation="listtypes", sessionName=session)
+                assert error_of(gone)[0] == code
+            session = (await log_in(sandbox, http))["sessionName"]
+            assert (await ask(http, operation="listtypes", sessionName=session))["success"]
+            wrong = await http.delete("/__sandbox__/sessions", params={"code": "LOST"})
+            assert (wrong.status_code, "SESSION_EXPIRED" in wrong.text) == (400, True)
+
+
+async def test_an_unknown_operation_fails_before_the_session_is_looked_at() -> None:
+    """The open source breaks off at it even without a session; a known one asks for a session."""
+    with Sandbox(profile="oss-8.4", records=0, limits=False) as sandbox:
+        async with http_of(sandbox, auth=None) as http:
+            reply = await http.get(PATH, params={"operation": "nosuch"})
+            assert (reply.status_code, reply.content) == (500, b"")
+            known = await ask(http, operation="listtypes")
+            assert error_of(known)[0] == "AUTHENTICATION_REQUIRED"
+
+
+async def test_lists_are_json() -> None:
+    """A parameter that PHP makes an array of breaks the open source; JSON is understood."""
+    with Sandbox(profile="oss-8.4", records=0, limits=False) as sandbox:
+        async with http_of(sandbox, auth=None) as http:
+            session = (await log_in(sandbox, http))["sessionName"]
+            asked = {"operation": "listtypes", "sessionName": session}
+            array = await http.get(PATH, params={**asked, "fieldTypeList[]": "email"})
+            assert (array.status_code, array.content) == (500, b"")
+            found = await ask(http, **asked, fieldTypeList='["email"]')
+            assert "Contacts" in found["result"]["types"]
+            assert "Currency" not in found["result"]["types"]
+
+
+async def test_parallel_logins_race() -> None:
+    """Of logins whose challenges were asked for together, the last one's is good."""
+    with Sandbox(profile="oss-8.4", records=0, limits=False) as sandbox:
+        async with http_of(sandbox, auth=None) as http:
+            asked = [await ask(http, operation="getchallenge", username="admin") for _ in range(10)]
+            answers = [
+                await tell(
+                    http,
+                    operation="login",
+                    username="admin",
+                    accessKey=answer_to(challenge["result"]["token"], sandbox.access_key),
+                )
+                for challenge in asked
+            ]
+            assert [answer["success"] for answer in answers] == [False] * 9 + [True]
+
+
+@pytest.mark.virtual_time
+async def test_a_session_is_held_by_a_call_that_nobody_waits_for() -> None:
+    """PHP goes on when the client hangs up, and the next call of the session waits for it."""
+    with Sandbox(records=0, limits=False) as sandbox:
+        async with http_of(sandbox, auth=None, timeout=60) as http:
+            session = (await log_in(sandbox, http))["sessionName"]
+            sandbox.faults.add("latency", operation="query", seconds=10.0)
+            start = anyio.current_time()
+            with anyio.move_on_after(1):
+                await ask(
+                    http, operation="query", query="select id from Leads;", sessionName=session
+                )
+            await ask(http, operation="listtypes", sessionName=session)
+            assert 9.9 < anyio.current_time() - start < 10.5
+
+
 @pytest.mark.virtual_time
 async def test_requests_of_one_session_wait_for_each_other() -> None:
     """A slow call holds up the other calls of its session, and none of another session."""

@@ -75,7 +75,8 @@ def serve(
 ) -> None:
     """Serve a sandbox over HTTP until it is interrupted.
 
-    One JSON line with url, username and access_key goes to stdout once it answers.
+    One JSON line with url, username and access_key goes to stdout once it answers. The commands
+    call it over REST, and with --session-api over webservice.php.
     """
     try:
         # Here, so that the other commands neither need the extra nor wait for its imports.

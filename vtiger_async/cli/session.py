@@ -109,6 +109,15 @@ def _options(
             rich_help_panel=_PANEL,
         ),
     ] = None,
+    session_api: Annotated[
+        bool,
+        typer.Option(
+            "--session-api",
+            envvar="VTIGER_SESSION_API",
+            help="Call over webservice.php, as open-source servers have it, and not over REST.",
+            rich_help_panel=_PANEL,
+        ),
+    ] = False,
 ) -> _Options:
     """Return the values of the shared options, with a client that has not made a call yet."""
     if not url:
@@ -122,6 +131,7 @@ def _options(
         edition=edition,
         users=users,
         recorder=RECORDER.get(),
+        session_api=session_api,
     )
     return _Options(client, output, verbose)
 
