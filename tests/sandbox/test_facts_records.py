@@ -218,7 +218,7 @@ OPEN_SOURCE = {
     [("oss-8.4", {"password"}), ("cloud", {"multipicklist", "percentage", "radio", "skype"})],
 )
 def test_the_types_of_fields(crm: Crm, more: set[str]) -> None:
-    """All that were measured occur on the open source; the Cloud has others beside them."""
+    """All that were measured occur, `password` on the open source; the Cloud has others."""
     types, defaults = types_and_defaults(crm)
     assert types - OPEN_SOURCE == more
     assert types >= OPEN_SOURCE
