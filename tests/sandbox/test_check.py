@@ -112,7 +112,7 @@ async def test_line_items_are_put_there(tmp_path: Path) -> None:
     with Sandbox(limits=False) as sandbox, Recorder(tmp_path / "x.json") as recorder:
         async with sandbox.client(recorder=recorder) as crm:
             await crm.list_types()
-            for module in ("Invoice", "LineItem", "Products"):
+            for module in ("Invoice", "LineItem", "Products", "Services"):
                 await crm.describe(module)
             (invoice,) = await crm.query("SELECT id FROM Invoice ORDER BY id LIMIT 1;").all()
             assert (await crm.retrieve(invoice.id))["LineItems"]
