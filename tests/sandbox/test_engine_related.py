@@ -32,7 +32,7 @@ def test_related_types_are_told_by_label(crm: Crm) -> None:
     assert isinstance(order["relation_id"], int)
     hidden = crm("relatedtypes", "sales", elementType="Accounts")
     assert "Invoice" not in hidden["types"]
-    assert crm("relatedtypes", elementType="Faq") == {"types": [], "information": []}
+    assert crm("relatedtypes", elementType="Users") == {"types": [], "information": []}
     answer = crm.refused("relatedtypes", elementType="Nope")
     assert answer[1] == "Permission to perform the operation is denied for name : Nope"
 

@@ -20,7 +20,7 @@ from vtiger_async.sandbox.schema_picklists import PICKLISTS
 from vtiger_async.sandbox.seed_rows import account_name
 from vtiger_async.wire.operations import OPERATIONS
 
-SEED_0 = "9fd8f9ca3cf34833e27daf2e99626280b14aad9adf4ee3c62863ade2c9bf3f57"
+SEED_0 = "963811a6ff2112bf2911df4a4055a1b6b6b876706163b6fa8d94afe574ec22f9"
 
 
 def everything(crm: Crm, name: str) -> dict[str, dict[str, Any]]:

@@ -18,7 +18,15 @@ from vtiger_async.sandbox.profiles import Profile
 from vtiger_async.sandbox.schema import SCHEMA, Module
 from vtiger_async.sandbox.store import DELETED, Row, Store
 
-__all__ = ["Call", "Element", "bad_id", "internal_error", "split_id", "unknown_entity"]
+__all__ = [
+    "Call",
+    "Element",
+    "bad_id",
+    "fatal_error",
+    "internal_error",
+    "split_id",
+    "unknown_entity",
+]
 
 Element: TypeAlias = "dict[str, object]"
 """The fields of a record as they came in."""
@@ -35,6 +43,11 @@ def bad_id() -> Fault:
 def internal_error() -> Fault:
     """Return the answer that hides what went wrong; with HTTP 400 it is the caller's fault."""
     return Fault("INTERNAL_SERVER_ERROR", "Unknown Error while processing request")
+
+
+def fatal_error() -> Fault:
+    """Return the answer to what PHP itself gives up on: HTTP 500 (measured)."""
+    return Fault("INTERNAL_SERVER_ERROR", "Unknown Error while processing request", 500)
 
 
 def unknown_entity(what: str = "Relation specified is incorrect") -> Fault:

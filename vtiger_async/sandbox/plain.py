@@ -20,6 +20,10 @@ from vtiger_async.sandbox.schema_oss import (
 __all__ = ["plain_description", "plain_types"]
 
 _WRITTEN_BY_CRM = ("createdtime", "modifiedtime", "modifiedby")
+_LISTED_TYPES = frozenset(
+    ("boolean", "currency", "email", "file", "image", "multipicklist", "owner", "password",
+     "phone", "picklist", "reference", "text", "url")
+)  # fmt: skip
 _EDITABLE = ("modifiedby", "starred", "tags")  # the open source calls them so, and ignores a write
 _UPLOAD = 64_000_000
 
@@ -50,20 +54,24 @@ def plain_types(call: Call, wanted: set[str]) -> dict[str, Any]:
 
 
 def _has_type(call: Call, listed: ListedModule, wanted: set[str]) -> bool:
-    module = SCHEMA.modules.get(listed.name)
-    if module is None:
-        return "reference" in wanted and listed.is_entity  # these refer to who changed them
-    if module.name == "Users" or not module.is_entity:
+    """Return whether a module has a field of such a type; some types are never found (measured)."""
+    found = wanted & _LISTED_TYPES
+    if listed.name not in SCHEMA.modules or not listed.is_entity:
         return False
+    module = SCHEMA.modules[listed.name]
+    if module.name == "Users":
+        found -= {"email", "reference"}
     return any(
-        item.type in wanted for item in module.fields.values() if call.user.sees_field(module, item)
+        item.type in found for item in module.fields.values() if call.user.sees_field(module, item)
     )
 
 
 def plain_description(call: Call, module: Module) -> dict[str, Any]:
     """Return the answer to `describe`."""
     listed = MODULES[module.name]
-    writes = call.user.is_admin or call.user.may_write(module)
+    writes = call.user.is_admin or (listed.is_entity and call.user.may_write(module))
+    # Mail is called writable to everyone, and is not (measured).
+    writes = writes or module.name == "Emails"
     fields = [
         _described(call, module, item)
         for item in module.fields.values()
@@ -83,7 +91,7 @@ def plain_description(call: Call, module: Module) -> dict[str, Any]:
         "name": module.name,
         "createable": writes,
         "updateable": writes,
-        "deleteable": writes and (call.user.is_admin or call.user.may_delete(module)),
+        "deleteable": writes and module.name not in call.user.undeletable,
         "retrieveable": True,
         "fields": [*fields, own_id, *EXTRA_FIELDS.get(module.name, [])],
         "idPrefix": str(module.prefix),
@@ -92,7 +100,7 @@ def plain_description(call: Call, module: Module) -> dict[str, Any]:
     }
     if listed.is_entity:
         answer["allowDuplicates"] = False
-    if module.name == "Documents":
+    if module.name in ("Documents", "HelpDesk"):
         answer["labelFields"] = "title"  # the column's name, which is not the field's
     return answer
 
@@ -101,7 +109,7 @@ def _described(call: Call, module: Module, item: Field) -> dict[str, Any]:
     said: dict[str, Any] = {
         "name": item.name,
         "label": item.label,
-        "mandatory": item.mandatory,
+        "mandatory": item.mandatory or "must" in item.flags,
         "type": _type(call, module, item),
         "nullable": not item.mandatory and item.name not in _WRITTEN_BY_CRM,
         "editable": "ro" not in item.flags or item.name in _EDITABLE,
@@ -109,7 +117,15 @@ def _described(call: Call, module: Module, item: Field) -> dict[str, Any]:
     if module.is_entity:
         said["isunique"] = "unique" in item.flags
         said["default"] = item.default if item.default is not None else ""
-    return said | FIELD_TRAITS.get((module.name, item.name), {})
+    said |= FIELD_TRAITS.get((module.name, item.name), {})
+    if said["type"]["name"] == "reference" and module.is_entity:
+        shown = [name for name in said["type"]["refersTo"] if _may_refer(call, name)]
+        said["type"] = {"name": "reference", "refersTo": shown}
+    return said
+
+
+def _may_refer(call: Call, name: str) -> bool:
+    return name == "Users" or call.user.sees(SCHEMA.modules[name])
 
 
 def _type(call: Call, module: Module, item: Field) -> dict[str, Any]:
@@ -117,7 +133,7 @@ def _type(call: Call, module: Module, item: Field) -> dict[str, Any]:
     if item.type == "reference":
         shape["refersTo"] = list(item.refers_to)
     if item.type == "date":
-        shape["format"] = "yyyy-mm-dd"
+        shape["format"] = call.user.date_format
     if item.type == "file":
         shape["maxUploadFileSize"] = _UPLOAD
     if item.has_values:

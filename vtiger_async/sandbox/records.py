@@ -59,12 +59,15 @@ def insert_new(call: Call, module: Module, values: dict[str, str | None]) -> tup
     written: dict[str, str | None] = {
         "createdtime": call.now,
         "modifiedtime": call.now,
+        "CreatedTime": call.now,
+        "ModifiedTime": call.now,
         "modifiedby": call.user.id,
         "source": "WEBSERVICE",
         "creator": call.user.id,
         "createdby": call.user.id,
     }
-    for name, value in (defaults(module) | values | written).items():
+    given = defaults(module, booleans=call.profile.cloud_fields)
+    for name, value in (given | values | written).items():
         if name in module.columns:
             row[module.columns[name]] = value
     if module.number_field:
@@ -97,7 +100,7 @@ def create(call: Call) -> object:
     if module.has_lines and not lines:
         raise Fault("MANDATORY_FIELDS_MISSING", "Mandatory Fields Missing..")
     values = stored_values(call, module, element)
-    require(module, element, all_fields=True)
+    require(call, module, element, all_fields=True)
     values |= file_values(module, files)
     if module.name == "Documents" and not values.get("folderid"):
         values["folderid"] = SCHEMA.modules["DocumentFolders"].record_id(1)
@@ -179,7 +182,7 @@ def _changed(call: Call, *, all_fields: bool) -> object:
     module, number, row = _target(call, element)
     values = stored_values(call, module, element)
     lines = given_lines(element) if module.has_lines else []
-    require(module, element, all_fields=all_fields)
+    require(call, module, element, all_fields=all_fields)
     if lines and call.profile.lines_cannot_change:
         replace_lines(call.store, module.record_id(number), [])
         raise Fault("INTERNAL_SERVER_ERROR", _UNKNOWN, 500, keeps=True)

@@ -4,7 +4,7 @@ A module starts with `[Name] prefix | label | singular | label fields | number f
 flags`. Flags of a module: `plain` (holds no entities), `given` (nobody creates records in it), and
 `create`. A field is `name type(length)! flags : Label`, where `!` means mandatory. Flags of a
 field: `ro` (written by the CRM only), `unique`, `sensitive` (read through `decrypt`), `secret`
-(never read), `line` (belongs to line items), `quick` (in quick create), `to=` (what a reference
+(never read), `must` (mandatory on an open source only), `line` (belongs to line items), `quick` (in quick create), `to=` (what a reference
 refers to), `default=`. `@name` inserts a shared block. Prefixes are those of the manual's table.
 """
 
@@ -128,6 +128,11 @@ class Module:
     def mandatory(self) -> tuple[Field, ...]:
         """The fields that a record must have, in the order in which they are missed."""
         return tuple(f for f in self.fields.values() if f.mandatory)
+
+    @cached_property
+    def required(self) -> tuple[Field, ...]:
+        """The fields that a record must have on an open source (measured)."""
+        return tuple(f for f in self.fields.values() if f.mandatory or "must" in f.flags)
 
     @cached_property
     def unique(self) -> tuple[Field, ...]:

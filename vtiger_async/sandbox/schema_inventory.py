@@ -11,14 +11,14 @@ INVENTORY = """
 [Vendors] 11 | Vendors | Vendor | vendorname | vendor_no VEN
 vendorname string(100)! : Vendor Name
 vendor_no string ro : Vendor Number
-phone phone quick : Phone
-email email quick : Email
+phone string(100) quick : Primary Phone
+email email quick : Primary Email
 website url : Website
 glacct picklist : GL Account
 category string(50) : Category
 @system
 street text(250) : Street
-pobox string(30) : Po Box
+pobox string(30) : PO Box
 city string(30) : City
 state string(30) : State
 postalcode string(30) : Postal Code
@@ -61,20 +61,20 @@ purchase_cost currency : Purchase Cost
 [Services] 25 | Services | Service | servicename | service_no SER
 servicename string(50)! : Service Name
 service_no string ro : Service Number
-discontinued boolean default=1 : Service Active
+discontinued boolean : Active
 sales_start_date date : Sales Start Date
 sales_end_date date : Sales End Date
 start_date date : Support Start Date
 expiry_date date : Support Expiry Date
 website url : Website
 service_usageunit picklist : Usage Unit
-qty_per_unit double(2) : No of Units
-servicecategory picklist : Service Category
+qty_per_unit double(2) : Number of Units
+servicecategory picklist : Category
 @system
 unit_price currency quick : Price
 commissionrate double(3) : Commission Rate
 taxclass string(200) : Taxes
-assigned_user_id owner! : Owner
+assigned_user_id owner : Owner
 description text : Description
 purchase_cost currency : Purchase Cost
 
@@ -103,14 +103,14 @@ account_id reference! to=Accounts : Organization Name
 purchaseorder_no string ro : Purchase Order Number
 subject string(100)! : Subject
 vendor_id reference! to=Vendors : Vendor Name
-requisition_no string(100) : Requisition No
+requisition_no string(100) : Requisition Number
 tracking_no string(100) : Tracking Number
 contact_id reference to=Contacts : Contact Name
 duedate date : Due Date
 carrier picklist : Carrier
 postatus picklist! : Status
-paid currency : Paid
-balance currency : Balance
+paid currency default=0 : Paid
+balance currency default=0 : Balance
 @inventory
 
 [SalesOrder] 15 | Sales Orders | Sales Order | subject | salesorder_no SO

@@ -47,7 +47,7 @@ Campaigns|Campaigns|Campaign||campaignid
 Vendors|Vendors|Vendor||vendorid
 Faq|FAQ|FAQ|Faq|id
 Quotes|Quotes|Quote||quoteid
-PurchaseOrder|Purchase Orders|Purchase Order||purchaseorderid
+PurchaseOrder|Purchase Orders|Purchase Order|Purchase Order|purchaseorderid
 SalesOrder|Sales Orders|Sales Order|Sales Order|salesorderid
 Invoice|Invoices|Invoice|Invoice|invoiceid
 PriceBooks|Price Books|Price Book||pricebookid
@@ -62,7 +62,7 @@ Emails|Emails|Email||activityid
 HelpDesk|Tickets|Ticket||ticketid
 Events|Events|Event||activityid
 Users|Users|User||id
-PBXManager|PBX Manager|Call Record||pbxmanagerid
+PBXManager|PBX Manager|Call Record|PBXManager|pbxmanagerid
 ServiceContracts|Service Contracts|Service Contract||servicecontractsid
 Services|Services|Service||serviceid
 ProjectMilestone|Project Milestones|Project Milestone||projectmilestoneid
@@ -90,7 +90,7 @@ MODULES = {module.name: module for module in map(_listed, _MODULES.strip().split
 """The modules of the open source, by name and in its order; some have no records here."""
 
 NO_FIELDS = frozenset({("Quotes", "salescommission"), ("Quotes", "exciseduty"),
-                       ("LineItem", "description")})  # fmt: skip
+                       ("LineItem", "description"), ("HelpDesk", "update_log")})  # fmt: skip
 """Fields that are stored and not described."""
 
 CLOUD_STAGES = frozenset({"Renewal Due", "Renewal Agreed"})
@@ -105,6 +105,8 @@ projectstatus: prospecting=Prospecting|initiated=Initiated|in progress=In Progre
 |waiting for feedback=Waiting for Feedback|on hold=On Hold|completed=Completed\
 |delivered=Delivered|archived=Archived
 projecttype: administrative=Administrative|operative=Operative|other=Other
+projectmilestonetype: administrative=Administrative|operative=Operative|other=Other
+campaigntype: Email=Primary Email
 projecttasktype: administrative=Administrative|operative=Operative|other=Other
 projectpriority: low=Low|normal=Normal|high=High
 projecttaskpriority: low=Low|normal=Normal|high=High
@@ -132,6 +134,16 @@ Assets serialnumber datesold dateinservice assetstatus assetname account
 PriceBooks bookname
 Faq faq_answer
 LineItem productid quantity
+Campaigns campaignname closingdate
+Vendors vendorname
+PurchaseOrder subject vendor_id postatus bill_street ship_street productid
+HelpDesk ticketpriorities ticketstatus
+Services servicename
+ModComments commentcontent related_to
+ServiceContracts subject
+ProjectMilestone projectmilestonename projectid
+SMSNotifier message
+PBXManager customernumber
 """
 _NOT_NULLABLE = """
 Contacts contact_no
@@ -153,6 +165,13 @@ Faq faq_no faqcategories
 Currency defaultid deleted
 LineItem incrementondel
 DocumentFolders createdby
+Campaigns campaign_no
+Vendors vendor_no
+PurchaseOrder currency_id conversion_rate
+HelpDesk ticket_no
+Services service_no discontinued assigned_user_id
+ModComments creator
+PBXManager CreatedTime ModifiedTime
 """
 _OTHER: dict[str, dict[str, dict[str, Any]]] = {
     "Contacts": {"isconvertedfromlead": {"default": "no"}},
@@ -179,6 +198,15 @@ _OTHER: dict[str, dict[str, dict[str, Any]]] = {
     },
     "Calendar": {"duration_hours": {"type": {"name": "time"}}},
     "Project": {"potentialid": {"label": "Opportunity Name"}},
+    "PurchaseOrder": {
+        "listprice": {"label": "List Price"},
+        "discount_percent": {"type": {"name": "string"}},
+    },
+    "HelpDesk": {"from_portal": {"editable": True}},
+    "Services": {"discontinued": {"default": "1"}},
+    "ModComments": {
+        "userid": {"editable": True, "type": {"name": "reference", "refersTo": []}},
+    },
 }
 for _name in ("Invoice", "Quotes", "SalesOrder"):
     _OTHER[_name] = {
@@ -231,7 +259,7 @@ _ON_DOCUMENTS = [
 ]  # fmt: skip
 
 EXTRA_FIELDS: dict[str, list[dict[str, Any]]] = {
-    "Products": [*_ON_PRODUCTS, _CURRENCY],
+    **dict.fromkeys(("Products", "Services"), [*_ON_PRODUCTS, _CURRENCY]),
     **dict.fromkeys(("Invoice", "Quotes", "SalesOrder", "PurchaseOrder"), _ON_DOCUMENTS),
     "CompanyDetails": [
         _extra(

@@ -61,7 +61,7 @@ ticketpriorities: Low|Normal|High|Urgent
 ticketseverities: Minor|Major|Feature|Critical
 ticketstatus: Open|In Progress|Wait For Response|Closed
 ticketcategories: Big Problem|Small Problem|Other Problem
-tracking_unit: None|Hours|Days|Incidents
+tracking_unit: Hours|Days|Incidents
 contract_status: Undefined|In Planning|In Progress|On Hold|Complete|Archived
 contract_priority: Low|Normal|High
 contract_type: Support|Services|Administrative
@@ -69,6 +69,7 @@ assetstatus: In Service|Out-of-service
 projectstatus: prospecting|initiated|in progress|waiting for feedback|on hold|completed|delivered\
 |archived
 projecttype: administrative|operative|other
+projectmilestonetype: administrative|operative|other
 projectpriority: low|normal|high
 progress: 10%|20%|30%|40%|50%|60%|70%|80%|90%|100%
 projecttasktype: administrative|operative|other

@@ -25,7 +25,11 @@ expectedresponse picklist : Expected Response
 expectedrevenue currency : Expected Revenue
 budgetcost currency : Budget Cost
 actualcost currency : Actual Cost
+expectedresponsecount integer : Expected Response Count
+expectedsalescount integer : Expected Sales Count
 expectedroi currency : Expected ROI
+actualresponsecount integer : Actual Response Count
+actualsalescount integer : Actual Sales Count
 actualroi currency : Actual ROI
 @system
 description text : Description

@@ -8,7 +8,10 @@ from __future__ import annotations
 __all__ = ["WORK"]
 
 _PARENTS = "Accounts,Campaigns,HelpDesk,Invoice,Leads,Potentials,PurchaseOrder,Quotes,SalesOrder"
-_COMMENTED = "Leads,Contacts,Accounts,Potentials,HelpDesk,Project,ProjectTask"
+_COMMENTED = (
+    "Leads,PurchaseOrder,Quotes,Invoice,Faq,HelpDesk,ProjectTask,Project,Potentials,Accounts,"
+    "Contacts,SalesOrder"
+)
 
 WORK = f"""
 [Faq] 10 | FAQ | FAQ | question | faq_no FAQ
@@ -102,10 +105,10 @@ click_count integer : Click Count
 @system
 
 [HelpDesk] 9 | Tickets | Ticket | ticket_title | ticket_no TT
-ticket_no string ro : Ticket No
+ticket_no string ro : Ticket Number
 assigned_user_id owner! : Assigned To
 parent_id reference to=Accounts quick : Organization Name
-ticketpriorities picklist : Priority
+ticketpriorities picklist must : Priority
 product_id reference to=Products : Product Name
 ticketseverities picklist : Severity
 ticketstatus picklist! : Status
@@ -122,22 +125,22 @@ solution text : Solution
 cf_891 datetime : Promised Until
 
 [ServiceContracts] 23 | Service Contracts | Service Contract | subject | contract_no SERCON
-subject string(100)! : Subject
-contract_no string ro : Contract No
-sc_related_to reference to=Accounts,Contacts : Related to
 assigned_user_id owner! : Assigned To
 start_date date : Start Date
 end_date date ro : End Date
+sc_related_to reference to=Contacts,Accounts : Related To
 tracking_unit picklist : Tracking Unit
-total_units string(50) : Total Units
-used_units string(50) : Used Units
+total_units double(2) : Total Units
+used_units double(2) : Used Units
+subject string(100)! : Subject
 due_date date : Due date
+planned_duration string ro : Planned Duration (in Days)
+actual_duration string ro : Actual Duration (in Days)
 contract_status picklist : Status
 contract_priority picklist : Priority
 contract_type picklist : Type
-planned_duration string ro : Planned Duration (in Days)
-actual_duration string ro : Actual Duration (in Days)
-progress string ro : Progress
+progress double(2) ro : Progress
+contract_no string ro : Contract Number
 @system
 
 [Assets] 27 | Assets | Asset | assetname | asset_no ASSET
@@ -163,13 +166,13 @@ commentcontent text! : Comment
 assigned_user_id owner! : Assigned To
 related_to reference! to={_COMMENTED} : Related To
 creator reference ro to=Users : Creator
-parent_comments reference to=ModComments : Related To Comments
+parent_comments reference to=ModComments : Related To
 customer reference to=Contacts : Customer
 userid reference ro to=Users : UserId
-reasontoedit string(100) : Reason To Edit
-is_private boolean : Is Private
+reasontoedit text(100) : ReasonToEdit
+is_private integer : Is Private
 filename file : Attachment
-related_email_id integer : Related Email Id
+related_email_id integer default=0 : Related Email Id
 @system
 
 [ProjectTask] 30 | Project Tasks | Project Task | projecttaskname | projecttask_no PT
@@ -187,6 +190,44 @@ enddate date : End Date
 @system
 description text : Description
 projecttaskstatus picklist : Status
+
+[ProjectMilestone] 29 | Project Milestones | Project Milestone | projectmilestonename \
+| projectmilestone_no PM
+projectmilestonename string(255)! : Project Milestone Name
+projectmilestonedate date : Milestone Date
+projectid reference! to=Project : Related To
+projectmilestonetype picklist : Type
+assigned_user_id owner! : Assigned To
+projectmilestone_no string ro : Project Milestone Number
+@system
+description text : Description
+
+[SMSNotifier] 32 | SMS Notifier | SMS Notifier | message |
+assigned_user_id owner! : Assigned To
+createdtime datetime ro : Created Time
+modifiedtime datetime ro : Modified Time
+message text! : Message
+modifiedby reference ro to=Users : Last Modified By
+source string ro : Source
+
+[PBXManager] 24 | PBX Manager | Call Record | customernumber |
+direction string(10) : Direction
+callstatus string(20) : Call Status
+starttime datetime ro : Start Time
+endtime datetime ro : End Time
+totalduration integer : Duration (sec)
+billduration integer : Bill Duration (sec)
+recordingurl url(200) : Recording
+sourceuuid string(100) : Source UUID
+gateway string(20) : Gateway
+customer reference to=Leads,Contacts,Accounts : Customer
+user reference to=Users : User
+customernumber phone(100)! : Customer Number
+customertype string(100) : Customer Type
+assigned_user_id owner! : Assigned To
+CreatedTime datetime ro : Created Time
+ModifiedTime datetime ro : Modified Time
+source string ro : Source
 
 [Project] 31 | Projects | Project | projectname | project_no PROJ
 projectname string(255)! : Project Name

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta
+from operator import attrgetter
 
 from vtiger_async.sandbox.access import GROUPS, denied
 from vtiger_async.sandbox.answers import Fault
@@ -79,11 +80,16 @@ def _owner(text: str) -> str | None:
     return module.record_id(int(number))
 
 
-def defaults(module: Module) -> dict[str, str | None]:
-    """Return what a new record gets for the fields that have a default."""
+def defaults(module: Module, *, booleans: bool = True) -> dict[str, str | None]:
+    """Return what a new record gets for the fields that have a default.
+
+    Args:
+        module: The module.
+        booleans: Whether booleans have theirs too, which the open source does not mind (measured).
+    """
     values: dict[str, str | None] = {}
     for item in module.stored:
-        if item.default is None:
+        if item.default is None or (item.type == "boolean" and not booleans):
             continue
         if item.type == "reference":
             values[item.name] = SCHEMA.modules[item.refers_to[0]].record_id(int(item.default))
@@ -106,10 +112,13 @@ def duration(values: dict[str, str | None]) -> dict[str, str | None]:
     return {"duration_hours": str(minutes // 60), "duration_minutes": str(minutes % 60)}
 
 
-def require(module: Module, element: Element, *, all_fields: bool) -> None:
+def require(call: Call, module: Module, element: Element, *, all_fields: bool) -> None:
     """Ask for the mandatory fields.
 
+    Who is no admin is asked in the order of the fields' names on an open source (measured).
+
     Args:
+        call: The call.
         module: The module.
         element: What was sent; null and "" count as missing, "0" does not.
         all_fields: Whether a field that was not sent is missing, as create and update say; revise
@@ -118,7 +127,12 @@ def require(module: Module, element: Element, *, all_fields: bool) -> None:
     Raises:
         Fault: MANDATORY_FIELDS_MISSING, whose message names the first field that is missing.
     """
-    for item in module.mandatory:
+    fields = module.mandatory
+    if call.profile.plain_describe:
+        fields = module.required
+        if not call.user.is_admin:
+            fields = tuple(sorted(fields, key=attrgetter("name")))
+    for item in fields:
         if not all_fields and item.name not in element:
             continue
         if element.get(item.name) in (None, "", []):
