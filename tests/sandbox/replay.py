@@ -35,8 +35,9 @@ PREFIXES = {
     7: "Invoice", 8: "PriceBooks", 9: "Calendar", 10: "Leads", 11: "Accounts", 12: "Contacts",
     13: "Potentials", 14: "Products", 15: "Documents", 16: "Emails", 17: "HelpDesk", 18: "Events",
     19: "Users", 20: "Groups", 21: "Currency", 22: "DocumentFolders", 23: "CompanyDetails",
-    26: "Services", 28: "ProjectTask", 29: "Project", 30: "ModComments", 32: "Assets",
-    33: "LineItem", 34: "Tax",
+    24: "PBXManager", 25: "ServiceContracts",
+    26: "Services", 27: "ProjectMilestone", 28: "ProjectTask", 29: "Project", 30: "ModComments", 31: "SMSNotifier", 32: "Assets",
+    33: "LineItem", 34: "Tax", 35: "ProductTaxes",
 }  # fmt: skip
 """The prefixes of the recorded instance."""
 

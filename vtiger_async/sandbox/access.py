@@ -42,10 +42,11 @@ CLOUD_FIELDS = frozenset(
     for module in SCHEMA.modules.values()
     for item in module.fields.values()
     if item.name.startswith("cf_")
+    or (module.name == "Quotes" and item.name in ("salescommission", "exciseduty"))
     or item.name == "pipeline"
     or (module.name == "ModComments" and item.name in ("modifiedby", "starred", "tags"))
 )
-"""The fields that no fresh open-source Vtiger has: custom fields, pipelines, some of comments."""
+"""The fields that no fresh open-source Vtiger has: custom fields, pipelines, some of quotes and comments."""
 
 
 def denied(message: str = "Permission to perform the operation is denied") -> Fault:

@@ -82,7 +82,7 @@ def describe(call: Call) -> object:
     fields = [
         _described(call, module, item)
         for item in module.fields.values()
-        if call.user.sees_field(module, item)
+        if call.user.sees_field(module, item) and "quiet" not in item.flags
     ]
     closed = CLOSED_STATES.get(module.name)
     return {

@@ -29,9 +29,14 @@ __all__ = [
 
 def fill(store: Store) -> None:
     """Store the values that the picklists start with."""
-    for name, values in PICKLISTS.items():
-        for value in values:
-            _append(store, name, value)
+    store.run_many(
+        "INSERT INTO picklists (name, value, place) VALUES (?, ?, ?)",
+        (
+            (name, value, place)
+            for name, values in PICKLISTS.items()
+            for place, value in enumerate(values, 1)
+        ),
+    )
 
 
 def _append(store: Store, name: str, value: str) -> int:

@@ -115,6 +115,7 @@ PROFILES: dict[ProfileName, Profile] = {
             ("DocumentFolders", "folderid"),
             ("CompanyDetails", "organization_id"),
             ("Tax", ""),
+            ("Users", ""),
         ),
         unset=(
             ("HelpDesk", "update_log", None),

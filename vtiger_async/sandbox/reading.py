@@ -14,12 +14,17 @@ from html.entities import codepoint2name
 
 from attrs import frozen
 
-from vtiger_async.sandbox.calls import Call
+from vtiger_async.sandbox.calls import Call, Element
 from vtiger_async.sandbox.schema import Field, Module
-from vtiger_async.sandbox.store import Row
-from vtiger_async.sandbox.stored_form import MASK
+from vtiger_async.sandbox.store import Row, Store
+from vtiger_async.sandbox.stored_form import MASK, as_text, plain_text
 
-__all__ = ["View", "full_form", "is_star_known", "label_of", "row_form", "view_of"]
+__all__ = [
+    "View", "escaped", "full_form", "is_star_known", "keep_label", "label_of", "row_form", "view_of",
+]  # fmt: skip
+
+_LABEL = "label"  # the name of the note that keeps one
+_LABEL_LENGTH = 255
 
 _SCRIPT = re.compile(r"<(/?script[^>]*)>", re.IGNORECASE)
 
@@ -33,7 +38,7 @@ class View:
         names: Their names.
         places: Their places in a stored row.
         sensitive: The names of those that are masked.
-        moments: The names of the dates among them.
+        moments: The names of those that are null in a query and empty in a whole record.
     """
 
     fields: tuple[Field, ...]
@@ -53,7 +58,9 @@ def _view(module: Module, hidden: frozenset[tuple[str, str]]) -> View:
         names=tuple(f.name for f in fields),
         places=tuple(module.columns[f.name] for f in fields),
         sensitive=tuple(f.name for f in fields if "sensitive" in f.flags),
-        moments=tuple(f.name for f in fields if f.kind in ("date", "datetime")),
+        moments=tuple(
+            f.name for f in fields if f.kind in ("date", "datetime") or "null" in f.flags
+        ),
     )
 
 
@@ -62,17 +69,50 @@ def view_of(call: Call, module: Module) -> View:
     return _view(module, call.user.hidden_fields)
 
 
-def label_of(module: Module, row: Row, *, entities: bool = False) -> str:
+def keep_label(call: Call, module: Module, number: int, element: Element, row: Row) -> None:
+    """Keep the label that a write makes, where the stored fields do not make the same.
+
+    Vtiger stores a record's label beside its fields, made of the text as it was sent: a field that
+    is cut leaves it whole (measured). The next write makes it anew.
+
+    Args:
+        call: The call.
+        module: The module.
+        number: The record's number.
+        element: What was sent.
+        row: What is stored.
+    """
+    if not module.is_entity or not module.label_fields:
+        return
+    sent = [
+        as_text(element[name]) if name in element else row[module.columns[name]] or ""
+        for name in module.label_fields
+    ]
+    label = plain_text(" ".join(sent).strip(), _LABEL_LENGTH)
+    stored = " ".join(row[module.columns[name]] or "" for name in module.label_fields).strip()
+    call.store.keep_note(number, _LABEL, None if label == stored else label)
+
+
+def label_of(store: Store, module: Module, number: int, row: Row, *, entities: bool = False) -> str:
     """Return the record's label, HTML-escaped as Vtiger sends it.
 
     Args:
+        store: The database, which keeps the labels that its fields do not make.
         module: The module.
+        number: The record's number.
         row: Its stored values.
         entities: Whether each character that HTML 4 names becomes its entity.
     """
-    parts = (row[module.columns[name]] or "" for name in module.label_fields)
-    text = " ".join(part for part in parts if part)
-    return "".join(_entity(char) for char in text) if entities else html.escape(text, quote=True)
+    names = " ".join(row[module.columns[name]] or "" for name in module.label_fields)
+    text = store.note(number, _LABEL) or names.strip()
+    if text in ("", "0"):
+        text = names  # PHP takes "0" for empty, and joins the names again, a space before it
+    return escaped(text) if entities else html.escape(text, quote=True)
+
+
+def escaped(text: str) -> str:
+    """Return a text with an entity for each character that HTML 4 names, as PHP writes it."""
+    return "".join(_entity(char) for char in text)
 
 
 def _entity(char: str) -> str:
@@ -142,5 +182,8 @@ def full_form(
     if plain.get(module.name):
         record[plain[module.name]] = str(number)
     elif module.label_fields and module.name not in plain:
-        record["label"] = label_of(module, row, entities=call.profile.entities_in_labels)
+        entities = call.profile.entities_in_labels
+        label = label_of(call.store, module, number, row, entities=entities)
+        if label not in ("", "0"):
+            record["label"] = label
     return record

@@ -9,15 +9,20 @@ from vtiger_async.sandbox.attachments import file_values, keep_files
 from vtiger_async.sandbox.calls import Call, Element, bad_id, split_id
 from vtiger_async.sandbox.inventory import (
     add_lines,
+    drop_lines,
     given_lines,
-    replace_lines,
-    totals,
+    keep_charges,
+    lines_of,
+    own_amounts,
+    settle,
     with_lines,
 )
-from vtiger_async.sandbox.reading import full_form
+from vtiger_async.sandbox.inventory_totals import INDIVIDUAL
+from vtiger_async.sandbox.pricing import keep_taxes, priced
+from vtiger_async.sandbox.reading import full_form, keep_label
 from vtiger_async.sandbox.schema import SCHEMA, Module
 from vtiger_async.sandbox.store import DELETED, Row, column
-from vtiger_async.sandbox.stored_form import as_text
+from vtiger_async.sandbox.stored_form import as_text, stored_form
 from vtiger_async.sandbox.writing import (
     defaults,
     duration,
@@ -39,6 +44,8 @@ __all__ = [
 ]
 
 _UNKNOWN = "Unknown Error while processing request"
+
+_REPEATING = ("recurring_frequency", "payment_duration", "invoicestatus")
 
 CLOSED_STATES = {
     "HelpDesk": ("ticketstatus", ("Closed",), "Open"),
@@ -97,7 +104,7 @@ def create(call: Call) -> object:
     element = call.element()
     files = list(call.files)
     lines = given_lines(element) if module.has_lines else []
-    if module.has_lines and not lines:
+    if module.has_lines and not element.get("LineItems"):
         raise Fault("MANDATORY_FIELDS_MISSING", "Mandatory Fields Missing..")
     values = stored_values(call, module, element)
     require(call, module, element, all_fields=True)
@@ -105,15 +112,37 @@ def create(call: Call) -> object:
     if module.name == "Documents" and not values.get("folderid"):
         values["folderid"] = SCHEMA.modules["DocumentFolders"].record_id(1)
     if module.has_lines:
-        values |= totals(lines, values.get("txtAdjustment"))
+        values |= own_amounts(module, element)
     if module.name in ("Calendar", "Events") and call.profile.computes_durations:
         values |= duration(values)
     if module.name == "Calendar" and not values.get("activitytype"):
         return _task_among_events(call, module, values)
     number, row = insert_new(call, module, values)
+    keep_label(call, module, number, element, row)
+    keep_taxes(call.store, module, number, element)
     keep_files(call.store, module, number, files)
-    add_lines(call.store, module.record_id(number), lines)
+    if module.has_lines:
+        return _with_new_lines(call, module, number, row, element, lines)
     return _echo(call, module, number, row)
+
+
+def _with_new_lines(
+    call: Call, module: Module, number: int, row: Row, element: Element, lines: list[Element]
+) -> object:
+    """Store the lines of a new document and return its echo."""
+    keep_charges(call.store, number, element)
+    record = {"id": "", **full_form(call, module, number, row, escaped=True)}
+    document = dict(zip(module.columns, row, strict=True))
+    if document["hdnTaxType"] == INDIVIDUAL and call.profile.lines_cannot_change:
+        raise Fault("INTERNAL_SERVER_ERROR", _UNKNOWN, 500, keeps=True)
+    with_lines(call, module, number, record)
+    add_lines(call.store, module.record_id(number), lines)
+    totals = settle(call, module, number, document, lines)
+    if module.name == "SalesOrder" and document["enable_recurring"] != "1":
+        # What repeats is kept apart, and only where the order repeats (measured).
+        call.store.change(module, number, dict.fromkeys(_REPEATING, ""))
+    shown = {n: int(total) if total.is_integer() else total for n, total in totals.items()}
+    return record | shown | {"LineItems": lines_of(call, module.record_id(number)), "new": True}
 
 
 def _task_among_events(call: Call, module: Module, values: dict[str, str | None]) -> object:
@@ -129,8 +158,23 @@ def _task_among_events(call: Call, module: Module, values: dict[str, str | None]
 
 def _echo(call: Call, module: Module, number: int, row: Row) -> dict[str, object]:
     record = full_form(call, module, number, row, escaped=False)
-    with_lines(call, module, record, echo=True)
-    return record
+    return priced(call, module, number, record)
+
+
+def _echo_with_lines(
+    call: Call, module: Module, number: int, row: Row, element: Element
+) -> dict[str, object]:
+    """Return the echo of a change to a document: what was sent, and over it what is stored."""
+    record = full_form(call, module, number, row, escaped=False)
+    lines = lines_of(call, module.record_id(number))
+    first = lines[0] if lines else {}
+    shown = {
+        item.name: first.get(item.name, "")
+        for item in module.fields.values()
+        if "line" in item.flags
+    }
+    unread: dict[str, object] = {"image": None, "purchase_cost": None, "margin": None}
+    return element | record | shown | unread | {"LineItems": lines}
 
 
 def retrieve(call: Call) -> object:
@@ -141,8 +185,8 @@ def retrieve(call: Call) -> object:
     """
     module, number, row = call.found(call.text("id"))
     record = full_form(call, module, number, row, escaped=True)
-    with_lines(call, module, record, echo=False)
-    return record
+    with_lines(call, module, number, record)
+    return priced(call, module, number, record)
 
 
 def decrypt(call: Call) -> object:
@@ -183,14 +227,7 @@ def _changed(call: Call, *, all_fields: bool) -> object:
     values = stored_values(call, module, element)
     lines = given_lines(element) if module.has_lines else []
     require(call, module, element, all_fields=all_fields)
-    if lines and call.profile.lines_cannot_change:
-        replace_lines(call.store, module.record_id(number), [])
-        raise Fault("INTERNAL_SERVER_ERROR", _UNKNOWN, 500, keeps=True)
     refuse_duplicates(call, module, values, besides=number)
-    if lines:
-        adjustment = values.get("txtAdjustment", row[module.columns["txtAdjustment"]])
-        values |= totals(lines, adjustment)
-        replace_lines(call.store, module.record_id(number), lines)
     if "modifiedtime" in module.columns:
         values |= {"modifiedtime": call.now, "modifiedby": call.user.id}
     changed = list(row)
@@ -198,8 +235,36 @@ def _changed(call: Call, *, all_fields: bool) -> object:
         changed[module.columns[name]] = value
     if values:
         call.store.change(module, number, values)
+    keep_label(call, module, number, element, tuple(changed))
+    keep_taxes(call.store, module, number, element)
+    if lines:
+        drop_lines(call.store, module.record_id(number))
+        if call.profile.lines_cannot_change:
+            _break_off(call, module, number, element, lines)
+        add_lines(call.store, module.record_id(number), lines)
+        settle(call, module, number, dict(zip(module.columns, changed, strict=True)), lines)
     call.log(module, number)
+    if module.has_lines:
+        row = call.store.record(module, number) or tuple(changed)
+        return _echo_with_lines(call, module, number, row, element)
     return _echo(call, module, number, tuple(changed))
+
+
+def _break_off(
+    call: Call, module: Module, number: int, element: Element, lines: list[Element]
+) -> None:
+    """Store new lines of a document and end in an error before its totals are worked out.
+
+    Raises:
+        Fault: HTTP 500; totals and tax type are what was sent, or nothing (measured).
+    """
+    values = own_amounts(module, element)
+    for name in ("hdnSubTotal", "hdnGrandTotal", "pre_tax_total", "hdnTaxType"):
+        values[name] = stored_form(module.fields[name], element.get(name))
+    values["pre_tax_total"] = "0.00000000"
+    call.store.change(module, number, values)
+    add_lines(call.store, module.record_id(number), lines)
+    raise Fault("INTERNAL_SERVER_ERROR", _UNKNOWN, 500, keeps=True)
 
 
 def _target(call: Call, element: Element) -> tuple[Module, int, Row]:
@@ -228,6 +293,8 @@ def delete(call: Call) -> object:
         values += f", modifiedtime = '{call.now}'"
     call.store.run(f"UPDATE {module.name} SET {values} WHERE n = ?", (DELETED, number))
     record_id = module.record_id(number)
+    if module.has_lines:
+        drop_lines(call.store, record_id)
     for other, item in SCHEMA.referring(module.name):
         if not other.is_entity:
             continue  # a line item keeps its product, and says that it is deleted

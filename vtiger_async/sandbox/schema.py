@@ -4,8 +4,10 @@ A module starts with `[Name] prefix | label | singular | label fields | number f
 flags`. Flags of a module: `plain` (holds no entities), `given` (nobody creates records in it), and
 `create`. A field is `name type(length)! flags : Label`, where `!` means mandatory. Flags of a
 field: `ro` (written by the CRM only), `unique`, `sensitive` (read through `decrypt`), `secret`
-(never read), `must` (mandatory on an open source only), `line` (belongs to line items), `quick` (in quick create), `to=` (what a reference
-refers to), `default=`. `@name` inserts a shared block. Prefixes are those of the manual's table.
+(never read), `must` (mandatory on an open source only), `null` (has no value until one is
+written), `line` (belongs to line items), `quiet` (not described), `quick` (in quick create), `to=`
+(what a reference refers to), `default=`. `@name` inserts a shared block. Prefixes are those of the
+manual's table.
 """
 
 from __future__ import annotations
@@ -73,10 +75,10 @@ class Field:
     @property
     def empty(self) -> str | None:
         """What is stored where nothing was given: null for dates and references."""
-        if self.kind == "number":
+        if self.kind == "number" and "null" not in self.flags:
             decimals = self.decimals
             return f"0.{'0' * decimals}" if decimals else "0"
-        return "" if self.kind == "text" else None
+        return "" if self.kind == "text" and "null" not in self.flags else None
 
     @property
     def decimals(self) -> int:

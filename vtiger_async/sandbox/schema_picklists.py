@@ -6,6 +6,8 @@ A picklist belongs to its field's name, so that Leads, Contacts and Potentials s
 
 from __future__ import annotations
 
+from vtiger_async.sandbox.schema_zones import ZONES
+
 __all__ = ["DEPENDENCIES", "LABELS", "PICKLISTS"]
 
 _TEXT = """
@@ -69,7 +71,6 @@ assetstatus: In Service|Out-of-service
 projectstatus: prospecting|initiated|in progress|waiting for feedback|on hold|completed|delivered\
 |archived
 projecttype: administrative|operative|other
-projectmilestonetype: administrative|operative|other
 projectpriority: low|normal|high
 progress: 10%|20%|30%|40%|50%|60%|70%|80%|90%|100%
 projecttasktype: administrative|operative|other
@@ -77,6 +78,27 @@ projecttaskpriority: low|normal|high
 projecttaskprogress: 10%|20%|30%|40%|50%|60%|70%|80%|90%|100%
 projecttaskstatus: Open|In Progress|Completed|Deferred|Canceled
 date_format: dd-mm-yyyy|mm-dd-yyyy|yyyy-mm-dd|dd.mm.yyyy|dd/mm/yyyy
+projectmilestonetype: administrative|operative|other
+activity_view: Today|This Week|This Month|This Year|Agenda
+lead_view: Today|Last 2 Days|Last Week
+hour_format: 12|24
+start_hour: 00:00|01:00|02:00|03:00|04:00|05:00|06:00|07:00|08:00|09:00|10:00|11:00|12:00\
+|13:00|14:00|15:00|16:00|17:00|18:00|19:00|20:00|21:00|22:00|23:00
+currency_grouping_pattern: 123,456,789|123456789|123456,789|12,34,56,789
+currency_decimal_separator: .|,|'| |$
+currency_grouping_separator: ,|.|'| |$
+currency_symbol_placement: $1.0|1.0$
+reminder_interval: 1 Minute|5 Minutes|15 Minutes|30 Minutes|45 Minutes|1 Hour|1 Day
+no_of_currency_decimals: 0|1|2|3|4|5
+dayoftheweek: Sunday|Monday|Tuesday|Wednesday|Thursday|Friday|Saturday
+callduration: 5|10|30|60|120
+othereventduration: 5|10|30|60|120
+calendarsharedtype: public|private|seletedusers
+default_record_view: Summary|Detail
+rowheight: wide|medium|narrow
+defaulteventstatus: Planned|Held|Not Held
+defaultactivitytype: Call|Meeting
+defaultcalendarview: ListView|MyCalendar|SharedCalendar
 cf_851: Cloud|Hardware|Training|Support|Café & Catering
 cf_861: English|Deutsch|Français|Español|日本語|Português
 cf_871: Yes|No|Unknown
@@ -91,7 +113,7 @@ def _parse(text: str) -> dict[str, tuple[str, ...]]:
     return lists
 
 
-PICKLISTS = _parse(_TEXT)
+PICKLISTS = _parse(_TEXT) | {"time_zone": tuple(ZONES)}
 """The values of each picklist in their order, by field name."""
 
 LABELS = {"Id. Decision Makers": "Identify Decision Makers"}

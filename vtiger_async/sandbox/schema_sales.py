@@ -21,6 +21,7 @@ numsent double(0) : Num Sent
 sponsor string(255) : Sponsor
 targetaudience string(255) : Target Audience
 targetsize integer : TargetSize
+@system
 expectedresponse picklist : Expected Response
 expectedrevenue currency : Expected Revenue
 budgetcost currency : Budget Cost
@@ -31,7 +32,6 @@ expectedroi currency : Expected ROI
 actualresponsecount integer : Actual Response Count
 actualsalescount integer : Actual Sales Count
 actualroi currency : Actual ROI
-@system
 description text : Description
 
 [Leads] 2 | Leads | Lead | firstname,lastname | lead_no LEA
@@ -54,8 +54,9 @@ rating picklist : Rating
 noofemployees integer : Number of Employees
 assigned_user_id owner! : Assigned To
 secondaryemail email : Secondary Email
-@system
+@times
 emailoptout boolean : Email Opt Out
+@marks
 lane text(250) : Street
 code string(30) : Postal Code
 city string(30) : City
@@ -87,8 +88,9 @@ annual_revenue currency : Annual Revenue
 emailoptout boolean : Email Opt Out
 notify_owner boolean : Notify Owner
 assigned_user_id owner! : Assigned To
-@system
+@times
 isconvertedfromlead boolean : Is Converted From Lead
+@marks
 @addresses
 description text : Description
 cf_851 multipicklist : Interests
@@ -121,8 +123,9 @@ emailoptout boolean : Email Opt Out
 assigned_user_id owner! : Assigned To
 reference boolean : Reference
 notify_owner boolean : Notify Owner
-@system
+@times
 isconvertedfromlead boolean : Is Converted From Lead
+@marks
 portal boolean : Portal User
 support_start_date date : Support Start Date
 support_end_date date : Support End Date
@@ -160,12 +163,13 @@ sales_stage picklist! : Sales Stage
 assigned_user_id owner! : Assigned To
 probability double(3) : Probability
 campaignid reference to=Campaigns : Campaign Source
-@system
+@times
 description text : Description
 forecast_amount currency : Weighted Revenue
 isconvertedfromlead boolean : Is Converted From Lead
 contact_id reference to=Contacts quick : Contact Name
 cf_881 percentage(2) : Margin
 cf_883 string(200) : Competitor
+@marks
 """
 """The sales modules."""

@@ -9,8 +9,8 @@ __all__ = ["WORK"]
 
 _PARENTS = "Accounts,Campaigns,HelpDesk,Invoice,Leads,Potentials,PurchaseOrder,Quotes,SalesOrder"
 _COMMENTED = (
-    "Leads,PurchaseOrder,Quotes,Invoice,Faq,HelpDesk,ProjectTask,Project,Potentials,Accounts,"
-    "Contacts,SalesOrder"
+    "Leads,PurchaseOrder,Quotes,Invoice,Faq,HelpDesk,ProjectTask,"
+    "Project,Potentials,Accounts,Contacts,SalesOrder"
 )
 
 WORK = f"""
@@ -36,6 +36,8 @@ taskstatus picklist! : Status
 eventstatus picklist : Status
 taskpriority picklist : Priority
 sendnotification boolean : Send Notification
+createdtime datetime ro : Created Time
+modifiedtime datetime ro : Modified Time
 activitytype picklist : Activity Type
 visibility picklist : Visibility
 description text : Description
@@ -45,7 +47,8 @@ location string(150) : Location
 reminder_time integer : Send Reminder
 recurringtype picklist : Repeat
 notime boolean : No Time
-@system
+modifiedby reference ro to=Users : Last Modified By
+@marks
 
 [Events] 18 | Events | Event | subject |
 subject string(255)! : Subject
@@ -62,16 +65,21 @@ eventstatus picklist! : Status
 sendnotification boolean : Send Notification
 activitytype picklist! : Activity Type
 location string(150) : Location
+createdtime datetime ro : Created Time
+modifiedtime datetime ro : Modified Time
 taskpriority picklist : Priority
 notime boolean : No Time
 visibility picklist : Visibility
+modifiedby reference ro to=Users : Last Modified By
 description text : Description
 reminder_time integer : Send Reminder
 contact_id reference to=Contacts : Contact Name
-@system
+@marks
 
 [Documents] 7 | Documents | Document | notes_title | note_no DOC
 notes_title string(50)! : Title
+createdtime datetime ro : Created Time
+modifiedtime datetime ro : Modified Time
 filename file : File Name
 assigned_user_id owner! : Assigned To
 notecontent text : Note
@@ -83,7 +91,8 @@ filestatus boolean default=1 : Active
 filedownloadcount integer ro : Download Count
 folderid reference to=DocumentFolders : Folder Name
 note_no string ro : Document No
-@system
+modifiedby reference ro to=Users : Last Modified By
+@marks
 
 [Emails] 8 | Emails | Email | subject |
 date_start date! : Date Sent
@@ -94,20 +103,25 @@ subject string(255)! : Subject
 filename file : Attachment
 description text : Description
 time_start time : Time Sent
+createdtime datetime ro : Created Time
+modifiedtime datetime ro : Modified Time
 access_count integer : Access Count
+modifiedby reference ro to=Users : Last Modified By
 from_email string! : From
 saved_toid string! : To
 ccmail string : CC
 bccmail string : BCC
 parent_id reference to=Accounts,Contacts,Leads,Users,Vendors : Parent Record
 email_flag picklist : Email Flag
+source string ro : Source
 click_count integer : Click Count
-@system
+starred boolean ro : starred
+tags string ro : tags
 
 [HelpDesk] 9 | Tickets | Ticket | ticket_title | ticket_no TT
 ticket_no string ro : Ticket Number
 assigned_user_id owner! : Assigned To
-parent_id reference to=Accounts quick : Organization Name
+parent_id reference quick to=Accounts : Organization Name
 ticketpriorities picklist must : Priority
 product_id reference to=Products : Product Name
 ticketseverities picklist : Severity
@@ -116,22 +130,27 @@ ticketcategories picklist : Category
 update_log text : Update History
 hours double(8) : Hours
 days double(8) : Days
+createdtime datetime ro : Created Time
+modifiedtime datetime ro : Modified Time
 from_portal boolean ro : From Portal
+modifiedby reference ro to=Users : Last Modified By
 ticket_title string(255)! : Title
-contact_id reference to=Contacts quick : Contact Name
-@system
+contact_id reference quick to=Contacts : Contact Name
+@marks
 description text : Description
 solution text : Solution
 cf_891 datetime : Promised Until
 
 [ServiceContracts] 23 | Service Contracts | Service Contract | subject | contract_no SERCON
 assigned_user_id owner! : Assigned To
+createdtime datetime ro : Created Time
+modifiedtime datetime ro : Modified Time
 start_date date : Start Date
 end_date date ro : End Date
 sc_related_to reference to=Contacts,Accounts : Related To
 tracking_unit picklist : Tracking Unit
-total_units double(2) : Total Units
-used_units double(2) : Used Units
+total_units double : Total Units
+used_units double : Used Units
 subject string(100)! : Subject
 due_date date : Due date
 planned_duration string ro : Planned Duration (in Days)
@@ -139,9 +158,10 @@ actual_duration string ro : Actual Duration (in Days)
 contract_status picklist : Status
 contract_priority picklist : Priority
 contract_type picklist : Type
-progress double(2) ro : Progress
+progress double ro : Progress
 contract_no string ro : Contract Number
-@system
+modifiedby reference ro to=Users : Last Modified By
+@marks
 
 [Assets] 27 | Assets | Asset | assetname | asset_no ASSET
 asset_no string ro : Asset No
@@ -158,22 +178,24 @@ assigned_user_id owner! : Assigned To
 assetname string! : Asset Name
 account reference! to=Accounts : Customer Name
 contact reference to=Contacts : Contact Name
-@system
+@times
 description text : Notes
+@marks
 
 [ModComments] 28 | Comments | Comment | commentcontent |
 commentcontent text! : Comment
 assigned_user_id owner! : Assigned To
+@times
 related_to reference! to={_COMMENTED} : Related To
 creator reference ro to=Users : Creator
 parent_comments reference to=ModComments : Related To
+@marks
 customer reference to=Contacts : Customer
-userid reference ro to=Users : UserId
-reasontoedit text(100) : ReasonToEdit
+userid reference ro : UserId
+reasontoedit text : ReasonToEdit
 is_private integer : Is Private
 filename file : Attachment
 related_email_id integer default=0 : Related Email Id
-@system
 
 [ProjectTask] 30 | Project Tasks | Project Task | projecttaskname | projecttask_no PT
 projecttaskname string(255)! : Project Task Name
@@ -187,47 +209,10 @@ projecttaskprogress picklist : Progress
 projecttaskhours string(255) : Worked Hours
 startdate date : Start Date
 enddate date : End Date
-@system
+@times
 description text : Description
+@marks
 projecttaskstatus picklist : Status
-
-[ProjectMilestone] 29 | Project Milestones | Project Milestone | projectmilestonename \
-| projectmilestone_no PM
-projectmilestonename string(255)! : Project Milestone Name
-projectmilestonedate date : Milestone Date
-projectid reference! to=Project : Related To
-projectmilestonetype picklist : Type
-assigned_user_id owner! : Assigned To
-projectmilestone_no string ro : Project Milestone Number
-@system
-description text : Description
-
-[SMSNotifier] 32 | SMS Notifier | SMS Notifier | message |
-assigned_user_id owner! : Assigned To
-createdtime datetime ro : Created Time
-modifiedtime datetime ro : Modified Time
-message text! : Message
-modifiedby reference ro to=Users : Last Modified By
-source string ro : Source
-
-[PBXManager] 24 | PBX Manager | Call Record | customernumber |
-direction string(10) : Direction
-callstatus string(20) : Call Status
-starttime datetime ro : Start Time
-endtime datetime ro : End Time
-totalduration integer : Duration (sec)
-billduration integer : Bill Duration (sec)
-recordingurl url(200) : Recording
-sourceuuid string(100) : Source UUID
-gateway string(20) : Gateway
-customer reference to=Leads,Contacts,Accounts : Customer
-user reference to=Users : User
-customernumber phone(100)! : Customer Number
-customertype string(100) : Customer Type
-assigned_user_id owner! : Assigned To
-CreatedTime datetime ro : Created Time
-ModifiedTime datetime ro : Modified Time
-source string ro : Source
 
 [Project] 31 | Projects | Project | projectname | project_no PROJ
 projectname string(255)! : Project Name
@@ -243,9 +228,21 @@ targetbudget string(255) : Target Budget
 projecturl url : Project Url
 projectpriority picklist : Priority
 progress picklist : Progress
-@system
+@times
 description text : Description
+@marks
 isconvertedfrompotential boolean : Is Converted From Opportunity
 potentialid reference to=Potentials : Deal Name
+
+[ProjectMilestone] 29 | Project Milestones | Project Milestone | projectmilestonename | projectmilestone_no PM
+projectmilestonename string(255)! : Project Milestone Name
+projectmilestonedate date : Milestone Date
+projectid reference! to=Project : Related To
+projectmilestonetype picklist : Type
+assigned_user_id owner! : Assigned To
+projectmilestone_no string ro : Project Milestone Number
+@times
+description text : Description
+@marks
 """
 """The modules of daily work."""

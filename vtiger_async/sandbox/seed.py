@@ -7,7 +7,6 @@ from decimal import Decimal
 from random import Random
 
 from vtiger_async.sandbox.access import GROUPS, users_of
-from vtiger_async.sandbox.inventory import TOTALS
 from vtiger_async.sandbox.picklists import fill
 from vtiger_async.sandbox.schema import LINE_ITEM, SCHEMA, Module
 from vtiger_async.sandbox.seed_more import ALL_MAKERS
@@ -166,7 +165,7 @@ def _lines(
         }
         row = tuple(values.get(item.name, item.empty) for item in lines.stored)
         store.insert(lines, store.next_number(lines), row)
-    return dict.fromkeys(TOTALS, f"{total:.8f}")
+    return dict.fromkeys(("hdnSubTotal", "hdnGrandTotal", "pre_tax_total"), f"{total:.8f}")
 
 
 def _extras(store: Store, seed: int, world: World, first: int) -> None:

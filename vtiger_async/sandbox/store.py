@@ -40,6 +40,7 @@ CREATE TABLE tags (n INTEGER, user TEXT, tag TEXT, PRIMARY KEY (n, user, tag)) W
 CREATE TABLE picklists (id INTEGER PRIMARY KEY, name TEXT, value TEXT, place INTEGER);
 CREATE TABLE files (n INTEGER PRIMARY KEY, parent TEXT, name TEXT, type TEXT, content BLOB);
 CREATE INDEX files_parent ON files (parent);
+CREATE TABLE notes (n INTEGER, name TEXT, value TEXT, PRIMARY KEY (n, name)) WITHOUT ROWID;
 CREATE TABLE ledger (operation TEXT, module TEXT, id TEXT, time REAL);
 """
 
@@ -147,6 +148,10 @@ class Store:
         """Run a statement and return how many rows it changed."""
         return self._db.execute(sql, values).rowcount
 
+    def run_many(self, sql: str, rows: Iterable[tuple[object, ...]]) -> None:
+        """Run a statement once for each row of values."""
+        self._db.executemany(sql, rows)
+
     @contextmanager
     def writing(self) -> Generator[None]:
         """Commit what is written inside, or nothing of it."""
@@ -172,6 +177,10 @@ class Store:
             return self._plain[module.name]
         self._entity += 1
         return self._entity
+
+    def recount(self, module: Module) -> None:
+        """Let the numbers of a module's records go on behind the last that is there."""
+        self._plain[module.name] = self._last(module.name)
 
     def next_count(self, module: Module) -> str:
         """Return a new record's text in the module's number field (`CON7`)."""
@@ -216,6 +225,19 @@ class Store:
         pairs = ", ".join(f"{column(name)} = ?" for name in values)
         sql = f"UPDATE {module.name} SET {pairs} WHERE n = ?"
         self._db.execute(sql, (*values.values(), number))
+
+    def note(self, number: int, name: str) -> str | None:
+        """Return what is kept beside the fields of an entity under a name; None for nothing."""
+        sql = "SELECT value FROM notes WHERE n = ? AND name = ?"
+        found = self._db.execute(sql, (number, name)).fetchone()
+        return None if found is None else found[0]
+
+    def keep_note(self, number: int, name: str, value: str | None) -> None:
+        """Keep a text beside the fields of an entity; None takes it away."""
+        if value is None:
+            self._db.execute("DELETE FROM notes WHERE n = ? AND name = ?", (number, name))
+        else:
+            self._db.execute("INSERT OR REPLACE INTO notes VALUES (?, ?, ?)", (number, name, value))
 
     def ensure_index(self, module: Module, field: Field, expression: str) -> None:
         """Create the index behind a comparison the first time that a large table needs it."""

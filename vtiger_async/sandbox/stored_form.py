@@ -16,7 +16,7 @@ from typing import cast
 from vtiger_async.sandbox.answers import Fault
 from vtiger_async.sandbox.schema import Field
 
-__all__ = ["MASK", "SEPARATOR", "as_text", "clipped", "number_of", "stored_form"]
+__all__ = ["MASK", "SEPARATOR", "as_text", "clipped", "number_of", "plain_text", "stored_form"]
 
 SEPARATOR = " |##| "
 """What stands between the values of a multi-picklist."""
@@ -72,7 +72,7 @@ def stored_form(field: Field, value: object) -> str | None:
     """
     if field.type == "multipicklist" and isinstance(value, list):
         items = cast("list[object]", value)
-        return _plain(SEPARATOR.join(as_text(item) for item in items), field.length)
+        return plain_text(SEPARATOR.join(as_text(item) for item in items), field.length)
     if field.type == "boolean":
         return "1" if value in _TRUE else "0"
     text = as_text(value)
@@ -80,10 +80,11 @@ def stored_form(field: Field, value: object) -> str | None:
         return _number(text, 2 if field.type == "currency" else field.decimals, field.decimals)
     if field.kind in ("date", "datetime"):
         return _moment(text.strip(), with_time=field.kind == "datetime")
-    return _plain(text, field.length)
+    return plain_text(text, field.length)
 
 
-def _plain(text: str, length: int | None) -> str:
+def plain_text(text: str, length: int | None) -> str:
+    """Return text as it is stored: entities decoded, four-byte characters lost, cut at a length."""
     text = _HALF.sub("?", _WIDE.sub("????", text))
     if "&" in text:
         text = html.unescape(text)
