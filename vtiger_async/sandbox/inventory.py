@@ -251,7 +251,7 @@ def with_lines(call: Call, module: Module, own: int, record: dict[str, object]) 
 def _taxes(store: Store) -> dict[str, str]:
     """Return the rate of each tax by its name."""
     module = SCHEMA.modules["Tax"]
-    wanted = {name: "0.000" for name in TAXES}
+    wanted = dict.fromkeys(TAXES, "0.000")
     for row in store.rows(
         f"SELECT taxname, percentage FROM {module.name} WHERE row_state = {LIVE}"
     ):

@@ -16,7 +16,6 @@ from vtiger_async.sandbox.schema_oss import (
     OSS_LABELS,
     ListedModule,
 )
-
 from vtiger_async.sandbox.schema_zones import ZONES
 
 __all__ = ["plain_description", "plain_types"]

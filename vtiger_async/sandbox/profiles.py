@@ -120,6 +120,8 @@ PROFILES: dict[ProfileName, Profile] = {
         unset=(
             ("HelpDesk", "update_log", None),
             ("Documents", "filedownloadcount", ""),
+            ("Documents", "filename", ""),
+            ("ServiceContracts", "progress", ""),
             ("Calendar", "parent_id", ""),
             ("Calendar", "contact_id", ""),
             ("Calendar", "reminder_time", ""),

@@ -6,7 +6,7 @@ from __future__ import annotations
 from vtiger_async.sandbox.access import denied
 from vtiger_async.sandbox.answers import Fault
 from vtiger_async.sandbox.attachments import file_values, keep_files
-from vtiger_async.sandbox.calls import Call, Element, bad_id, split_id
+from vtiger_async.sandbox.calls import Call, Element, id_parts
 from vtiger_async.sandbox.inventory import (
     add_lines,
     drop_lines,
@@ -184,6 +184,7 @@ def retrieve(call: Call) -> object:
         Fault: ACCESS_DENIED or INVALID_ID_ATTRIBUTE; RECORD_NOT_FOUND for a user who is missing.
     """
     module, number, row = call.found(call.text("id"))
+    call.require_whole(call.text("id"))
     record = full_form(call, module, number, row, escaped=True)
     with_lines(call, module, number, record)
     return priced(call, module, number, record)
@@ -270,10 +271,9 @@ def _break_off(
 def _target(call: Call, element: Element) -> tuple[Module, int, Row]:
     """Return the record that an element names, if the user may change it."""
     text = as_text(element.get("id"))
-    asked = split_id(text)
-    if asked is None or asked[0] not in SCHEMA.by_prefix:
-        raise bad_id()
+    id_parts(text)  # a malformed id is told before an unknown module
     module, number, row = call.found(text)
+    call.require_whole(text)
     if not call.user.may_write(module) or not module.creatable:
         raise denied("Permission to read given object is denied")
     return module, number, row
