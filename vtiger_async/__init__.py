@@ -9,11 +9,15 @@ async with VtigerClient(url, username, access_key, edition="one-professional", u
 ```
 """
 
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from vtiger_async.client import VtigerClient
 from vtiger_async.client.core import Quota
 from vtiger_async.client.query import Query, TypedQuery
 from vtiger_async.client.related import RelatedRecords
-from vtiger_async.client.sync import Change, Sync
 from vtiger_async.clock import Clock, ScaledClock, SystemClock
 from vtiger_async.editions import EDITIONS, Edition, Limits
 from vtiger_async.errors import (
@@ -22,12 +26,14 @@ from vtiger_async.errors import (
     AuthenticationError,
     ConfigurationError,
     ConnectError,
+    ConversionError,
     DuplicateRecordError,
     InvalidArgumentError,
     InvalidIdError,
     InvalidReferenceError,
     InvalidResponseError,
     LeadAlreadyConvertedError,
+    LineItemsError,
     MandatoryFieldError,
     OutcomeUnknownError,
     QuerySyntaxError,
@@ -61,6 +67,10 @@ from vtiger_async.retry import RetryPolicy
 from vtiger_async.types import RecordId, ServiceName
 from vtiger_async.vtql import F, Select, parse, select
 
+if TYPE_CHECKING:
+    from vtiger_async.client.sync import Change, Sync
+    from vtiger_async.models.inventory import LineItem, Totals
+
 __version__ = "0.1.0"
 __all__ = [
     "EDITIONS",
@@ -72,6 +82,7 @@ __all__ = [
     "Clock",
     "ConfigurationError",
     "ConnectError",
+    "ConversionError",
     "DuplicateRecordError",
     "Edition",
     "EditionLimit",
@@ -85,6 +96,8 @@ __all__ = [
     "InvalidResponseError",
     "LeadAlreadyConvertedError",
     "Limits",
+    "LineItem",
+    "LineItemsError",
     "LookupHit",
     "MandatoryFieldError",
     "Module",
@@ -115,6 +128,7 @@ __all__ = [
     "SilentChangeWarning",
     "Sync",
     "SystemClock",
+    "Totals",
     "TransportError",
     "TypedQuery",
     "TypedRecord",
@@ -128,3 +142,25 @@ __all__ = [
     "parse",
     "select",
 ]
+
+_LATER = {
+    "Change": "client.sync",
+    "LineItem": "models.inventory",
+    "Sync": "client.sync",
+    "Totals": "models.inventory",
+}
+"""The names that are loaded when a program asks for them, and where they live."""
+
+
+if not TYPE_CHECKING:  # a type checker would take any name, and sees the imports above
+
+    def __getattr__(name: str) -> Any:
+        if name not in _LATER:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = getattr(import_module(f"{__name__}.{_LATER[name]}"), name)
+        globals()[name] = value
+        return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LATER})

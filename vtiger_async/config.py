@@ -10,10 +10,13 @@ from urllib.parse import urlsplit
 
 from vtiger_async.errors import ConfigurationError
 
-__all__ = ["API_PATH", "base_url", "settings_from"]
+__all__ = ["API_PATH", "SESSION_PATH", "base_url", "settings_from"]
 
 API_PATH = "/restapi/v1/vtiger/default"
 """Where the operations are, below the instance's base (manual of 2025, "Getting Started")."""
+
+SESSION_PATH = "/webservice.php"
+"""Where the operations are for those that log in (open source; the manual of 2021 shows it)."""
 
 _ENDS = re.compile(r"/(?:restapi(?:/|$)|index\.php|webservice\.php)")
 _ENVIRONMENT = {
@@ -21,6 +24,7 @@ _ENVIRONMENT = {
     "VTIGER_USERNAME": "username",
     "VTIGER_ACCESS_KEY": "access_key",
 }
+_YES, _NO = frozenset({"1", "true", "yes", "on"}), frozenset({"0", "false", "no", "off"})
 
 
 def base_url(url: str) -> str:
@@ -90,15 +94,16 @@ def settings_from(
 ) -> dict[str, object]:
     """Return the client's arguments from the environment.
 
-    Reads `VTIGER_URL`, `VTIGER_USERNAME`, `VTIGER_ACCESS_KEY` and, where set, `VTIGER_EDITION` and
-    `VTIGER_USERS`.
+    Reads `VTIGER_URL`, `VTIGER_USERNAME`, `VTIGER_ACCESS_KEY` and, where set, `VTIGER_EDITION`,
+    `VTIGER_USERS` and `VTIGER_SESSION_API`.
 
     Args:
         environment: The variables; those of the process, if not given.
         given: Arguments that the caller has already; they may be missing.
 
     Raises:
-        ConfigurationError: One is missing, or `VTIGER_USERS` is no number; no value is shown.
+        ConfigurationError: One is missing, `VTIGER_USERS` is no number, or `VTIGER_SESSION_API` is
+            neither yes nor no; no value is shown.
     """
     variables = os.environ if environment is None else environment
     missing = [
@@ -120,4 +125,8 @@ def settings_from(
         if not (users.isdecimal() and len(users) < 10):
             raise ConfigurationError("VTIGER_USERS is a number of users")
         settings["users"] = int(users)
+    if sessions := variables.get("VTIGER_SESSION_API", "").strip().lower():
+        if sessions not in _YES | _NO:
+            raise ConfigurationError("VTIGER_SESSION_API is 1 or 0")
+        settings["session_api"] = sessions in _YES
     return settings

@@ -10,6 +10,7 @@ VtigerError                      anything this package raises on purpose
 │   ├── RequestTimeoutError      no answer in time
 │   └── InvalidResponseError     an answer that is not Vtiger's JSON
 ├── OutcomeUnknownError          a write was sent, and nobody knows whether it happened
+│   └── LineItemsError           so ended one that replaces line items; .lines_now has them
 ├── ApiError                     Vtiger answered, and said no
 │   ├── AuthenticationError      wrong user name or access key, or a lost session
 │   ├── AccessDeniedError        no permission - or a typo, or no such record
@@ -20,6 +21,7 @@ VtigerError                      anything this package raises on purpose
 │   ├── MandatoryFieldError      a mandatory field is empty; see .field
 │   ├── DuplicateRecordError     a unique value exists already
 │   ├── LeadAlreadyConvertedError
+│   ├── ConversionError          a lead was converted in part; .left_behind has what was made
 │   ├── UnsupportedOperationError
 │   └── ServerError              the server failed (5xx, or an internal error it admits)
 ├── SilentChangeError            answered with success, and not done as it was asked
@@ -29,11 +31,13 @@ VtigerError                      anything this package raises on purpose
 
 Each error carries `operation`, `module`, `record_id`, `status`, `code`, `message`, `call_id` and
 `attempts` (the failures that came before it in the same call). Errors pickle, and print on one
-line.
+line. To an ApiError whose code says little, the client adds the likely cause: `message` then holds
+both, and `server_message` what Vtiger said.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, ClassVar
 
@@ -45,12 +49,14 @@ __all__ = [
     "AuthenticationError",
     "ConfigurationError",
     "ConnectError",
+    "ConversionError",
     "DuplicateRecordError",
     "InvalidArgumentError",
     "InvalidIdError",
     "InvalidReferenceError",
     "InvalidResponseError",
     "LeadAlreadyConvertedError",
+    "LineItemsError",
     "MandatoryFieldError",
     "OutcomeUnknownError",
     "QuerySyntaxError",
@@ -194,8 +200,54 @@ class OutcomeUnknownError(VtigerError):
     hint = "It may have happened: look the record up before sending it again"
 
 
+class LineItemsError(OutcomeUnknownError):
+    """A write that replaces line items failed after it was sent: the old ones may be gone.
+
+    Open-source Vtiger 8.4 ends every such write so, with HTTP 500, after it has deleted the old
+    lines (measured); the other fields may have changed or not. The client has looked, and its
+    finding stands here.
+
+    Attributes:
+        lines_before: The lines (LineItem) that the record had, where they were read; or None.
+        lines_now: The lines that it had after the failure; None where that could not be read.
+    """
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        lines_before: tuple[Any, ...] | None = None,
+        lines_now: tuple[Any, ...] | None = None,
+        **context: Any,
+    ) -> None:
+        super().__init__(message, **context)
+        self.lines_before = lines_before
+        self.lines_now = lines_now
+
+    @property
+    def hint(self) -> str:  # type: ignore[override]  # a class attribute elsewhere, by what was found here
+        """What to do about it."""
+        if self.lines_now is None:
+            return "Retrieve the record: its line items may be gone"
+        return "A server that cannot replace line items wants a new document"
+
+
 class ApiError(VtigerError):
-    """Vtiger answered, and said no."""
+    """Vtiger answered, and said no.
+
+    Attributes:
+        cause: What the client knows that explains it, found without a call; empty if nothing.
+            `message` ends with it.
+    """
+
+    cause: str = ""
+
+    @property
+    def server_message(self) -> str:
+        """What Vtiger said, without the cause that the client found."""
+        return (
+            self.message.removesuffix(self.cause).removesuffix(": ") if self.cause else self.message
+        )
 
 
 class AuthenticationError(ApiError):
@@ -210,10 +262,15 @@ class AccessDeniedError(ApiError):
     Vtiger gives this one code for all of them (measured on Vtiger 8.4).
     """
 
-    hint = (
-        "Vtiger says this also for a misspelt module or field, a field hidden from this user, "
-        "and a record that is missing or deleted"
-    )
+    @property
+    def hint(self) -> str:  # type: ignore[override]  # a class attribute elsewhere, without a cause here
+        """What else it may mean, where no cause was found."""
+        if self.cause:
+            return ""
+        return (
+            "Vtiger says this also for a misspelt module or field, a field hidden from this user, "
+            "and a record that is missing or deleted"
+        )
 
 
 class RecordNotFoundError(ApiError):
@@ -283,6 +340,35 @@ class LeadAlreadyConvertedError(ApiError):
     """The lead was converted before."""
 
 
+class ConversionError(ApiError):
+    """The conversion of a lead failed half-way: the lead is not converted, records were made.
+
+    `convert_lead(lead_id, resume=error)` takes them back, and converts again.
+
+    Attributes:
+        left_behind: The ids of the records that were made, by module. A record that cannot be told
+            from another's is not among them: the message says so.
+        entities: The parts as they were asked for, by module.
+        failure: What the server said, or why its reply was lost.
+    """
+
+    hint = "convert_lead(lead_id, resume=error) takes that back and converts again"
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        left_behind: Mapping[str, str] | None = None,
+        entities: Mapping[str, Mapping[str, Any]] | None = None,
+        failure: VtigerError | None = None,
+        **context: Any,
+    ) -> None:
+        super().__init__(message, **context)
+        self.left_behind = dict(left_behind or {})
+        self.entities = dict(entities or {})
+        self.failure = failure
+
+
 class UnsupportedOperationError(ApiError):
     """The instance does not know this operation, or not for this module."""
 
@@ -303,8 +389,10 @@ class ServerError(ApiError):
     @property
     def hint(self) -> str:  # type: ignore[override]  # a class attribute elsewhere, by status here
         """What to do about it."""
-        if self.status == 400:
+        if self.status == 400 and not self.cause:
             return "With HTTP 400 it is mostly the request: a bad literal, or text in a date field"
+        if self.status == 200:  # webservice.php has it for every error that it handles
+            return "It is mostly the request: a bad literal, or text in a date field"
         return ""
 
 

@@ -101,12 +101,9 @@ OTHERS: list[tuple[Use, str]] = [
     (lambda crm: crm.retrieve_related("4x1", "", "Contacts").all(), "label must not be empty"),
     (lambda crm: crm.query_related("select * from Contacts", "4x1", "").all(), "label must not"),
     (
-        lambda crm: crm.query_related("select * from Contacts limit 5", "4x1", "C").all(),
-        "query_related Contacts: query_related reads all matching records by id: leave out",
+        lambda crm: crm.query_related(select("Contacts").counting(), "4x1", "C").all(),
+        r"query_related Contacts: .* await the count\(\) of it",
     ),
-    (lambda crm: crm.query_related(select("Contacts").counting(), "4x1", "C").all(), "leave out"),
-    (lambda crm: crm.query_related(select("A").order_by("x"), "4x1", "C").all(), "leave out"),
-    (lambda crm: crm.query_related(select("A").offset(5), "4x1", "C").all(), "leave out"),
 ]
 
 

@@ -16,6 +16,7 @@ from vtiger_async import (
     RecordId,
     RetryPolicy,
     ServerError,
+    SilentChangeError,
     UnsupportedOperationError,
     VtigerClient,
 )
@@ -184,6 +185,23 @@ async def test_a_result_of_another_kind_is_told(call: Any, operation: str) -> No
         with pytest.raises(InvalidResponseError) as caught:
             await call(crm)
         assert caught.value.operation == operation
+
+
+async def test_a_conversion_that_did_nothing_is_told() -> None:
+    """Null may mean success or nothing: a lead that queries still find is not converted."""
+    results: dict[str, Any] = {"convertlead": None, "query": [{"id": "2x1"}]}
+    async with answering(lambda name, _request: results[name]) as crm:
+        with pytest.raises(SilentChangeError, match="the lead is not converted"):
+            await crm.convert_lead("2x1", {"Accounts": {}})
+
+
+async def test_a_file_that_came_incomplete_is_told() -> None:
+    """The size that the server states is compared with what came."""
+    file = {"fileid": "9", "filename": "x", "filetype": "a/b", "filesize": 5}
+    file["filecontents"] = "aGVsbA=="
+    async with answering(lambda _name, _request: [file]) as crm:
+        with pytest.raises(InvalidResponseError, match="4 bytes came of a file that has 5"):
+            await crm.files_retrieve("7x9")
 
 
 async def test_an_id_that_is_none_is_the_servers_fault() -> None:

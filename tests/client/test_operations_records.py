@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import pytest
-from over_http import exercises, plant
+from over_http import another, exercises, is_open_source, over_sessions, plant
 
 from vtiger_async import (
     AccessDeniedError,
@@ -31,9 +31,10 @@ async def test_me(sandbox: Sandbox, crm: VtigerClient) -> None:
     """`me` tells who calls, without the secrets that the server sends along."""
     me = await crm.me()
     assert type(me) is User
-    assert (me.id, me.user_name, me.is_admin) == ("19x1", "admin", True)
+    told = over_sessions(crm) or not is_open_source(sandbox)
+    assert (me.id, me.user_name, me.is_admin) == ("19x1", "admin", True if told else None)
     assert sandbox.access_key not in str(dict(me))
-    async with VtigerClient(crm.url, "admin", "wrong") as stranger:
+    async with another(crm, "admin", "wrong") as stranger:
         with pytest.raises(AuthenticationError, match="Check the user name and the access key"):
             await stranger.me()
 
@@ -50,7 +51,7 @@ async def test_create(sandbox: Sandbox, crm: VtigerClient) -> None:
             "annual_revenue": Decimal("1234.5"),
             "emailoptout": True,
             "notify_owner": False,
-            "cf_851": ["Cloud", "Café & Catering"],
+            **({} if is_open_source(sandbox) else {"cf_851": ["Cloud", "Café & Catering"]}),
         },
     )
     contact = await crm.create(
@@ -67,7 +68,8 @@ async def test_create(sandbox: Sandbox, crm: VtigerClient) -> None:
     assert found["accountname"] == "Ünïcode & Söhne <b> 'x' \\ +%&="
     assert found["annual_revenue"] == "1234.50000000"
     assert (found["emailoptout"], found["notify_owner"]) == ("1", "0")
-    assert found["cf_851"] == "Cloud |##| Café & Catering"
+    if not is_open_source(sandbox):
+        assert found["cf_851"] == "Cloud |##| Café & Catering"
     person = await crm.retrieve(contact.id)
     assert (person["account_id"], person["birthday"]) == (account.id, "1815-12-10")
 
@@ -85,7 +87,7 @@ async def test_create_is_refused_with_the_reason(sandbox: Sandbox, crm: VtigerCl
     fields = {"lastname": "Ada", "assigned_user_id": "19x1"}
     with pytest.raises(InvalidReferenceError):
         await crm.create("Contacts", {**fields, "account_id": lead})
-    with pytest.raises(ServerError, match="With HTTP 400 it is mostly the request"):
+    with pytest.raises(ServerError, match="t is mostly the request"):
         await crm.create("Contacts", {**fields, "birthday": "tomorrow"})
 
 
@@ -105,12 +107,11 @@ async def test_retrieve(sandbox: Sandbox, crm: VtigerClient) -> None:
 @exercises("decrypt")
 async def test_decrypt(sandbox: Sandbox, crm: VtigerClient) -> None:
     """`decrypt` tells the clear value of a sensitive field, which `retrieve` masks."""
-    fields = {"lastname": "Ada", "assigned_user_id": "19x1", "cf_865": "P1234567"}
-    contact = await crm.create("Contacts", fields)
-    assert "1234567" not in str((await crm.retrieve(contact.id))["cf_865"])
-    assert await crm.decrypt(contact.id, "cf_865") == "P1234567"
+    contact = plant(sandbox, "Contacts", lastname="Ada", cf_865="P1234567")
+    assert await crm.decrypt(contact, "cf_865") == "P1234567"
+    assert "1234567" not in str((await crm.retrieve(contact))["cf_865"])
     with pytest.raises(AccessDeniedError):
-        await crm.decrypt(contact.id, "no_such_field")
+        await crm.decrypt(contact, "no_such_field")
 
 
 @exercises("update")
@@ -158,7 +159,7 @@ async def test_delete_what_may_be_gone(sandbox: Sandbox, crm: VtigerClient) -> N
     await crm.delete(rid, missing_ok=True)
     assert sandbox.ledger()["calls"]["retrieve"] == 1
     account = plant(sandbox, "Accounts", accountname="Acme")
-    async with VtigerClient(crm.url, *sandbox.credentials("guest")) as guest:
+    async with another(crm, *sandbox.credentials("guest")) as guest:
         with pytest.raises(AccessDeniedError, match="delete"):
             await guest.delete(account, missing_ok=True)
     assert (await crm.retrieve(account))["accountname"] == "Acme"
@@ -182,7 +183,7 @@ async def test_convert_lead(sandbox: Sandbox, crm: VtigerClient) -> None:
     with pytest.raises(LeadAlreadyConvertedError):
         await crm.convert_lead(lead, {"Contacts": {}})
     alone = plant(sandbox, "Leads", lastname="Alone", company="Alone Ltd")
-    assert await crm.convert_lead(alone, {"Accounts": {}}) == {}
+    assert (await crm.convert_lead(alone, {"Accounts": {}})).keys() == {"Accounts"}
     assert await crm.query("select id from Accounts where accountname = 'Alone Ltd';").count() == 1
 
 

@@ -18,6 +18,7 @@ from vtiger_async import (
     Query,
     QuerySyntaxError,
     Record,
+    RetryPolicy,
     Select,
     ServerError,
     VtigerClient,
@@ -87,16 +88,47 @@ async def test_all_pages_are_read_by_keyset() -> None:
     assert world.calls == 4
 
 
-async def test_an_empty_result_is_proven_unless_the_user_is_an_administrator() -> None:
-    """An empty first page is proven by one count(*), until `me` tells of an administrator."""
+async def test_an_administrator_is_recognised_once_and_pays_nothing_more() -> None:
+    """The first page that is empty is followed by one `me`, and no other ever is."""
     world = Crm(3)
     async with world.client() as crm:
         nobody = select("Contacts").where(F.lastname == "Nobody")
+        assert len(await crm.query(select("Contacts")).all()) == 3
         assert await crm.query(nobody).all() == []
-        assert world.calls == 2
-        await crm.me()
-        assert await crm.query(nobody).all() == []
-    assert world.calls == 3
+        assert await crm.with_options(timeout=9).query(nobody).first() is None
+    assert world.sandbox.ledger()["calls"] == {"query": 4, "me": 1}
+
+
+async def test_an_empty_result_of_anyone_else_is_proven() -> None:
+    """Of a user who does not see everything, each empty page is followed by one count(*)."""
+    world = Crm(3)
+    async with world.sandbox.client("sales") as crm:
+        assert await crm.query(select("Contacts")).all() == []
+        assert await crm.query(select("Contacts")).all() == []
+    assert world.sandbox.ledger()["calls"] == {"query": 4, "me": 1}
+
+
+@pytest.mark.parametrize(("user", "calls"), [("admin", 1), ("sales", 2)])
+async def test_the_open_source_tells_an_administrator_by_the_own_record(
+    user: str, calls: int
+) -> None:
+    """Where `me` says nothing of it, only an administrator can retrieve the own user record."""
+    sandbox = Sandbox(profile="oss-8.4", limits=False, records=0)
+    async with sandbox.client(user) as crm:
+        for _ in range(2):
+            await crm.me()
+            assert await crm.query(select("Contacts")).all() == []
+    assert sandbox.ledger()["calls"] == {"query": 2 * calls, "me": 3, "retrieve": 1}
+
+
+async def test_where_nobody_tells_who_is_an_administrator_every_end_is_proven() -> None:
+    """A server whose `me` fails is asked once, and then each end is counted."""
+    world = Crm(3)
+    world.sandbox.faults.add("500", operation="me", times=1)
+    async with world.client(retry=RetryPolicy(max_attempts=1)) as crm:
+        for _ in range(2):
+            assert len(await crm.query(select("Contacts")).all()) == 3
+    assert world.sandbox.ledger()["calls"] == {"query": 6, "me": 1}
 
 
 async def test_a_restricted_user_who_is_known_is_never_cut_short() -> None:
@@ -305,7 +337,7 @@ async def test_line_items_joined_into_pages_do_not_end_a_query_early() -> None:
 
 
 async def test_the_first_record_costs_one_call() -> None:
-    """first() asks for one record; it gives None where there is none."""
+    """first() asks for one record; it gives None where there is none, which me proves once."""
     world = Crm(5)
     async with world.client() as crm:
         first = await crm.query(select("Contacts")).first()
@@ -313,7 +345,7 @@ async def test_the_first_record_costs_one_call() -> None:
         assert first.id == world.ids[0]
         assert await crm.query(select("Contacts").where(F.lastname == "Nobody")).first() is None
         assert await crm.query(select("Contacts").limit(0)).first() is None
-    assert world.calls == 3
+    assert world.sandbox.ledger()["calls"] == {"query": 2, "me": 1}
 
 
 async def test_count_costs_one_call_and_heeds_limit_and_offset() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import anyio
 import httpx
 import pytest
+from starlette.types import Message, Receive, Scope, Send
 
 from vtiger_async import (
     AuthenticationError,
@@ -22,6 +23,7 @@ from vtiger_async import (
     VtigerError,
 )
 from vtiger_async.sandbox import Sandbox
+from vtiger_async.sandbox.server import serving
 
 KEY = "s3cr3tKEY"
 TOKEN = base64.b64encode(f"admin:{KEY}".encode()).decode()
@@ -134,3 +136,104 @@ class TestSecrets:
         with pytest.raises(ConfigurationError) as caught:
             VtigerClient(**{**arguments, **options})
         assert not shows_secret(shown(caught.value))
+
+
+async def calls_on_sessions(sandbox: Sandbox, url: str, *, options: Any) -> list[VtigerError]:
+    """Make calls over webservice.php that succeed, are repeated, and fail; return the errors."""
+    errors: list[VtigerError] = []
+    retry = RetryPolicy(base=0.0)
+    async with VtigerClient(
+        url, "admin", KEY, session_api=True, retry=retry, timeout=0.2, **options
+    ) as crm:
+        await crm.create("Leads", {"lastname": "Private", "assigned_user_id": "19x1"})
+        sandbox.end_sessions()
+        await crm.query("select id from Leads;").all()
+        sandbox.faults.add("502", operation="listtypes", times=1)
+        sandbox.faults.add("no_answer", operation="describe")
+        sandbox.faults.add("commit_then_drop", operation="create", times=1)
+        await crm.list_types()
+        calls: list[Any] = [
+            crm.create("Leads", {"lastname": "Private", "assigned_user_id": "19x1"}),
+            crm.retrieve("10x99999999"),
+            crm.lookup("email", "ada.private@example.com"),
+            crm.describe("Leads"),
+        ]
+        for call in calls:
+            with pytest.raises(VtigerError) as caught:
+                await call
+            errors.append(caught.value)
+        texts = [repr(part) for part in (crm, *vars(crm).values(), crm._core.sessions)]  # pyright: ignore[reportPrivateUsage]  # all that hangs on it
+        assert not shows_secret("".join(texts))
+        assert not any(name in "".join(texts) for name in session_names(sandbox))
+    return errors
+
+
+def session_names(sandbox: Sandbox) -> set[str]:
+    """The names of all sessions that the sandbox has given out."""
+    front: Any = sandbox._front  # pyright: ignore[reportPrivateUsage]  # nobody else may tell them
+    names = {*front.sessions._sessions, *front.sessions._ended}
+    assert names
+    return names
+
+
+class TestSessionNames:
+    """The name of a session on webservice.php, which is as good as a key while it lives."""
+
+    @pytest.mark.parametrize("injected", [False, True])
+    def test_it_is_in_no_log_no_error_and_no_repr(
+        self, caplog: pytest.LogCaptureFixture, *, injected: bool
+    ) -> None:
+        """With every logger at DEBUG, over real HTTP, neither the name nor the key shows."""
+        caplog.set_level(logging.DEBUG)
+        for name in ("httpx", "httpcore", "vtiger_async"):
+            caplog.set_level(logging.DEBUG, name)
+
+        async def run(sandbox: Sandbox) -> list[VtigerError]:
+            async with sandbox.serving() as url, httpx.AsyncClient() as http:
+                options = {"http_client": http} if injected else {}
+                with anyio.fail_after(30):
+                    return await calls_on_sessions(sandbox, url, options=options)
+
+        with Sandbox(profile="oss-8.4", limits=False, records=0, access_key=KEY) as sandbox:
+            errors = anyio.run(run, sandbox)
+            names = session_names(sandbox)
+        assert [type(error).__name__ for error in errors] == [
+            "OutcomeUnknownError", "AccessDeniedError", "UnsupportedOperationError",
+            "RequestTimeoutError",
+        ]  # fmt: skip
+        texts = [shown(error) + shown(pickle.loads(pickle.dumps(error))) for error in errors]
+        texts += [caplog.text, *(record.getMessage() for record in caplog.records)]
+        assert any("found its session lost" in text for text in texts)
+        assert not any(name in text for name in names for text in texts)
+        assert not any(map(shows_secret, texts))
+        assert "private@" not in caplog.text
+
+    @pytest.mark.parametrize("injected", [False, True])
+    def test_neither_key_nor_cookie_goes_along(self, *, injected: bool) -> None:
+        """No header of a call on a session has HTTP Basic or a cookie, whatever was set before."""
+        seen: list[dict[bytes, bytes]] = []
+
+        async def run(sandbox: Sandbox) -> None:
+            async def app(scope: Scope, receive: Receive, send: Send) -> None:
+                async def with_cookie(message: Message) -> None:
+                    if message["type"] == "http.response.start":
+                        message["headers"].append((b"set-cookie", b"PHPSESSID=abc; path=/"))
+                    await send(message)
+
+                seen.append(dict(scope["headers"]))
+                await sandbox.app(scope, receive, with_cookie)
+
+            async with (
+                serving(app) as url,
+                httpx.AsyncClient(auth=("a", "b"), cookies={"x": "y"}) as http,
+                VtigerClient(
+                    url, "admin", KEY, session_api=True, http_client=http if injected else None
+                ) as crm,
+            ):
+                await crm.list_types()
+                await crm.create("Leads", {"lastname": "x", "assigned_user_id": "19x1"})
+
+        with Sandbox(limits=False, records=0, access_key=KEY) as sandbox:
+            anyio.run(run, sandbox)
+        assert len(seen) == 4
+        assert not any(headers.keys() & {b"authorization", b"cookie"} for headers in seen)

@@ -249,8 +249,16 @@ class TestDecode:
         with pytest.raises(InvalidResponseError):
             decode(answer(""), lenient=True)
 
+    def test_a_url_that_is_too_long_is_told_as_that(self) -> None:
+        """A 414 of the web server, whatever page comes with it, says what to do about it."""
+        page = answer("<html>414 Request-URI Too Large</html>", 414, "Request-URI Too Long")
+        with pytest.raises(ApiError, match="give fewer or shorter values") as refused:
+            decode(page)
+        assert refused.value.status == 414
+
     def test_every_class_of_the_tree_is_reached(self) -> None:
         """No class of the server's refusals is there for nothing."""
         kinds = {kind for kind in vars(errors).values() if isinstance(kind, type)}
         refusals = {kind for kind in kinds if issubclass(kind, ApiError)}
+        refusals.remove(errors.ConversionError)  # the client's own finding
         assert set(CODES.values()) == refusals

@@ -11,6 +11,9 @@ from vtiger_async.sandbox.engine import Engine, Fault
 
 NOW = 1_800_000_000.0  # 2027-01-15 08:00:00 UTC, after every seed record
 
+on_the_cloud = pytest.mark.parametrize("profile", ["cloud"])
+"""Marks a test of what only the Cloud has, or does otherwise than the open source."""
+
 
 class StillClock:
     """A clock that moves only when a test says so."""

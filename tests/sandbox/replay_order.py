@@ -39,7 +39,7 @@ _STEPS: tuple[tuple[str, str], ...] = (
     ("relatedtypes", ""), ("retrieve_related", ""), ("query_related", ""), ("add_related", ""),
     ("get_account_hierarchy", ""),
     ("convertlead", ""), ("retrieve", "retrieve_converted"), ("query", "query_converted"),
-    ("create", _INVOICES), ("retrieve", "invoice"),
+    ("retrieve", "invoice"), ("create", _INVOICES),
     ("update", "invoice_replace_lines"), ("revise", "invoice_lines"), ("query", ""),
     ("create", _LAST), ("files_retrieve", ""), ("retrieve", ""),
     ("sync", ""), ("webservice_front", ""),

@@ -42,6 +42,10 @@ _OTHERS: Known = {
     "7x44": {"subject": "INV 1b"},
     "22x1": {"description": "This is a Default Folder"},
 }
+_STOCK = {
+    "14x639": {"product_no": "PRO2", "unit_price": "10.00000000", "qtyinstock": "98.000"},
+    "14x640": {"product_no": "PRO3", "unit_price": "20.50000000", "qtyinstock": "-1.500"},
+}
 _DELETED = {"2x545": "2026-11-22 01:00:53", "10x39": "2026-04-01 00:00:00"}
 
 __all__ = ["Known", "known_records", "prepare"]
@@ -51,7 +55,7 @@ _ID = re.compile(r"(?<![\w/+])(\d{1,2})x(\d{1,5})(?!\d)")
 
 def known_records(exchanges: list[Exchange]) -> Known:
     """Return what is known of each record: the first that an answer tells of each field."""
-    known = {name: dict(told) for name, told in (_CONTACTS | _LEADS | _OTHERS).items()}
+    known = {name: dict(told) for name, told in (_CONTACTS | _LEADS | _OTHERS | _STOCK).items()}
     for exchange in exchanges:
         _collect(exchange["response"]["body"].get("result"), known)
     return known
@@ -68,6 +72,10 @@ def _collect(value: Any, known: Known) -> None:
             for name, item in record.items():
                 if isinstance(item, str) and item != "":
                     told.setdefault(name, item)
+            if "product_name" in record:  # the label of another record, which no answer shows
+                field = "productname" if record["entity_type"] == "Products" else "servicename"
+                told = known.setdefault(record["productid"], {})
+                told.setdefault(field, record["product_name"])
         for item in record.values():
             _collect(item, known)
 
@@ -93,6 +101,8 @@ def prepare(replay: Replay, exchange: Exchange, known: Known) -> None:
     asked = json.dumps(exchange["request"]["params"], ensure_ascii=False)
     told = json.dumps(result, ensure_ascii=False)
     makes = operation in ("create", "convertlead", "webservice_front", "files_retrieve")
+    if isinstance(result, dict):
+        _lines(replay, cast("dict[str, Any]", result), makes=makes)
     spoken = asked if makes else asked + told
     for found in _ID.finditer(spoken):
         _plant(replay, found[0], known)
@@ -109,8 +119,21 @@ def _plant(replay: Replay, record_id: str, known: Known) -> None:
     if record_id in _DELETED:
         replay.plant(module, int(number), {"modifiedtime": _DELETED[record_id]})
         store.run(f"UPDATE {module.name} SET row_state = {DELETED} WHERE n = {number}")
-    elif record_id not in ("15x676", "12x678"):
+    elif record_id not in ("15x676", "12x678", "10x1", "12x1"):
         replay.plant(module, int(number), known.get(record_id, {}))
+
+
+def _lines(replay: Replay, record: dict[str, Any], *, makes: bool) -> None:
+    """Let the lines of a document be those that an answer shows, by their numbers."""
+    module, store = SCHEMA.modules["LineItem"], replay.sandbox.engine._store
+    for line in cast("list[dict[str, Any]]", record.get("LineItems", [])):
+        number = int(line["id"].partition("x")[2])
+        store._plain["LineItem"] = max(number - 1, 0)
+        if not makes:
+            replay.plant(module, number, line)
+    if "LineItems" in record and not makes:
+        charges = {"1": {"value": None, "taxes": {"1": 0, "2": 0, "3": 0}}}
+        store.keep_note(int(record["id"].partition("x")[2]), "charges", json.dumps(charges))
 
 
 def _found(replay: Replay, known: Known) -> None:

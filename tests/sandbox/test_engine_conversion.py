@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from engine_calls import Crm
+from engine_calls import Crm, on_the_cloud
 
 CONTACT = {"Contacts": {"create": True, "name": "Contacts"}}
 ACCOUNT = {"Accounts": {"create": True, "name": "Accounts"}}
@@ -13,8 +13,8 @@ DEAL = {"Potentials": {"create": True, "name": "Potentials", "closingdate": "202
 
 
 @pytest.fixture
-def crm() -> Crm:
-    crm = Crm()
+def crm(profile: str) -> Crm:
+    crm = Crm(profile=profile)
     crm.create("Leads", firstname="Ada", lastname="L", company="Co", email="a@b.example", city="X")
     return crm
 
@@ -23,6 +23,7 @@ def convert(crm: Crm, entities: object, lead: object = "2x101", **more: Any) -> 
     return crm("convertlead", element={"leadId": lead, "entities": entities} | more)
 
 
+@on_the_cloud
 def test_a_lead_becomes_three_records(crm: Crm) -> None:
     """The manual's own example works; the three are linked, and the lead's values go with them."""
     made = convert(crm, ACCOUNT | CONTACT | DEAL, ["2x101"])
@@ -62,6 +63,7 @@ def test_an_organisation_alone_is_answered_with_null(crm: Crm) -> None:
     assert crm.values("select accountname from Accounts;", "accountname") == ["Co"]
 
 
+@on_the_cloud
 def test_a_lead_without_company_lends_its_name(crm: Crm) -> None:
     """The organisation is then called like the person."""
     crm("revise", element={"id": "2x101", "company": ""})
@@ -82,6 +84,7 @@ def test_a_lead_without_company_lends_its_name(crm: Crm) -> None:
         ),
     ],
 )
+@on_the_cloud
 def test_a_failure_leaves_nothing_behind(
     crm: Crm, entities: object, answer: tuple[str, str]
 ) -> None:
@@ -111,12 +114,14 @@ def test_an_organisation_that_exists_is_a_duplicate(crm: Crm) -> None:
         ("4x102", "INVALID_ID_ATTRIBUTE"),
     ],
 )
+@on_the_cloud
 def test_what_is_no_lead_is_refused(crm: Crm, lead: object, code: str) -> None:
     """Missing and malformed ids are denied, records of another module are invalid."""
     crm.create("Contacts", lastname="x")
     assert crm.refused("convertlead", element={"leadId": lead, "entities": CONTACT})[0] == code
 
 
+@on_the_cloud
 def test_a_reader_converts_nothing(crm: Crm) -> None:
     """The user guest may not."""
     element = {"leadId": "2x101", "entities": CONTACT}

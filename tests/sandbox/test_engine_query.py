@@ -11,9 +11,9 @@ NAMES = ("Anna", "BERT", "Émile", "emile", "O'Brien", "back\\slash", "50% off",
 
 
 @pytest.fixture(scope="module")
-def crm() -> Crm:
+def crm(profile: str) -> Crm:
     """Eight contacts, whose fax is their place, and an organisation for the even ones."""
-    crm = Crm()
+    crm = Crm(profile=profile)
     account = crm.create("Accounts", accountname="Acme", annual_revenue="12.5", employees=3)
     for place, name in enumerate(NAMES):
         crm.clock.now += 60
@@ -218,9 +218,9 @@ def test_small_modules_can_be_queried(crm: Crm) -> None:
 
 
 @pytest.fixture(scope="module")
-def many() -> Crm:
+def many(profile: str) -> Crm:
     """The standard seed: 400 contacts, 90 invoices."""
-    return Crm(records=None)
+    return Crm(records=None, profile=profile)
 
 
 @pytest.mark.parametrize("limit", ["", "limit 101", "limit 5000", "limit abc", f"limit {'9' * 30}"])

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import pytest
-from engine_calls import Crm
+from engine_calls import Crm, on_the_cloud
 
 SYNTAX = "QUERY_SYNTAX_ERROR"
 OPERATORS = "EQ,LT,GT,LTE,GTE,NE,IN,LIKE"
 
 
-@pytest.fixture(scope="module")
-def crm() -> Crm:
-    crm = Crm()
+@pytest.fixture
+def crm(profile: str) -> Crm:
+    crm = Crm(profile=profile)
     crm.create("Leads", lastname="One", city="Lyon")
     return crm
 
@@ -97,6 +97,7 @@ def test_an_unknown_name_is_denied(crm: Crm, text: str, message: str) -> None:
     assert crm.refused("query", query=text) == ("ACCESS_DENIED", message)
 
 
+@on_the_cloud
 def test_the_module_is_found_by_the_first_from_before_a_space(crm: Crm) -> None:
     """A selected field that ends in `from` hides the module, where white space follows it."""
     for text in ("select cf_memberfrom from Contacts;", "select cf_memberfrom\nfrom Contacts;"):

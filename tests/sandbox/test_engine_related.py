@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from engine_calls import Crm
+from engine_calls import Crm, on_the_cloud
 
 BAD_ID = ("INVALID_ID_ATTRIBUTE", "Id specified is incorrect")
 WRONG = ("UNKOWN_ENTITY", "Relation specified is incorrect")
 
 
 @pytest.fixture
-def crm() -> Crm:
+def crm(profile: str) -> Crm:
     """An organisation with three contacts, and one contact beside it."""
-    crm = Crm()
+    crm = Crm(profile=profile)
     crm.create("Accounts", accountname="a")  # 3x101
     for name in ("Ann", "Bob", "Cid"):
         crm.create("Contacts", lastname=name, account_id="3x101")  # 4x102, 4x103, 4x104
@@ -23,6 +23,7 @@ def crm() -> Crm:
     return crm
 
 
+@on_the_cloud
 def test_related_types_are_told_by_label(crm: Crm) -> None:
     """`information` is keyed by label; a type may stand in `types` twice."""
     answer = crm("relatedtypes", elementType="Accounts")
@@ -62,9 +63,9 @@ def test_a_relation_to_a_hidden_module_is_unknown(crm: Crm) -> None:
     assert crm.refused("retrieve_related", "sales", **params) == WRONG
 
 
-def test_retrieve_related_stops_at_100() -> None:
+def test_retrieve_related_stops_at_100(profile: str) -> None:
     """No word says that there are more."""
-    crm = Crm(records=None)
+    crm = Crm(records=None, profile=profile)
     account = crm.values("select id from Accounts order by id limit 1;", "id")[0]
     count = crm.query(f"select count(*) from Contacts where account_id = '{account}';")
     assert int(count[0]["count"]) > 100

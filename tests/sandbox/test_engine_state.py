@@ -20,7 +20,7 @@ from vtiger_async.sandbox.schema_picklists import PICKLISTS
 from vtiger_async.sandbox.seed_rows import account_name
 from vtiger_async.wire.operations import OPERATIONS
 
-SEED_0 = "963811a6ff2112bf2911df4a4055a1b6b6b876706163b6fa8d94afe574ec22f9"
+SEED_0 = "33cb9920fa2a7ec3fbd49f7df4d9455a0022704dc4f272fac23082b3031ef1a7"
 
 
 def everything(crm: Crm, name: str) -> dict[str, dict[str, Any]]:

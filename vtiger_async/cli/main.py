@@ -15,6 +15,8 @@ from vtiger_async.cli.demo import demo
 from vtiger_async.cli.exits import ExitCode, fail, note
 from vtiger_async.cli.fields import json_object, named_values
 from vtiger_async.cli.output import is_list
+from vtiger_async.cli.record import SETTINGS, record
+from vtiger_async.cli.record_tour import tour
 from vtiger_async.cli.session import Job, Session, connected
 from vtiger_async.errors import (
     InvalidArgumentError,
@@ -38,6 +40,8 @@ app = typer.Typer(
 """The command line."""
 
 app.command()(demo)
+app.command(context_settings=SETTINGS)(record)
+app.command()(tour)
 app.add_typer(sandbox.app, name="sandbox")
 
 IdArgument = Annotated[str, typer.Argument(metavar="ID", help="A record's id, as 3x42.")]

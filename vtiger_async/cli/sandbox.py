@@ -4,15 +4,23 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import anyio
 import typer
 
+from vtiger_async.cli.exits import ExitCode, exits, printable
 from vtiger_async.clock import Clock, ScaledClock
 from vtiger_async.errors import ConfigurationError
+from vtiger_async.recording import read_recording
+
+if TYPE_CHECKING:
+    from vtiger_async.sandbox.check import Report
 
 __all__ = ["MinuteWindow", "ProfileChoice", "app"]
+
+_SHOWN = 10
+"""How many differences of one exchange are shown without --all."""
 
 app = typer.Typer(help="A simulated Vtiger to try things on.", no_args_is_help=True)
 """The commands under `vtiger-async sandbox`."""
@@ -30,11 +38,6 @@ class ProfileChoice(StrEnum):
 
     CLOUD = "cloud"
     OSS_8_4 = "oss-8.4"
-
-
-@app.callback()
-def sandbox() -> None:
-    """Keep `serve` a command of its own: with one command alone, typer would leave out its name."""
 
 
 @app.command()
@@ -102,6 +105,55 @@ def serve(
         raise typer.Exit(1) from None
     finally:
         served.close()
+
+
+@app.command()
+def check(
+    file: Annotated[
+        Path,
+        typer.Argument(
+            exists=True, help="What `record` wrote; or a folder with a list for each operation."
+        ),
+    ],
+    *,
+    profile: Annotated[
+        ProfileChoice | None,
+        typer.Option(help="What to compare with; else what the recording seems to be of."),
+    ] = None,
+    show_all: Annotated[
+        bool, typer.Option("--all", help=f"Show more than {_SHOWN} differences of an exchange.")
+    ] = False,
+) -> None:
+    """Tell where the sandbox answers otherwise than a recorded instance. No call is made to that.
+
+    The exchanges are sent to a fresh sandbox in their order; records that their answers speak of
+    are put there first. The exit code is 0 where all agree, and 1 where some do not.
+    """
+    with exits():
+        recording = read_recording(file)
+    try:
+        from vtiger_async.sandbox.check import check as check_recording
+    except ImportError as error:
+        typer.echo(f"{error}: see pip install 'vtiger-async[sandbox]'", err=True)
+        raise typer.Exit(2) from None
+    with exits():
+        report = anyio.run(check_recording, recording, profile.value if profile else None)
+    _print(report, shown=None if show_all else _SHOWN)
+    raise typer.Exit(ExitCode.ERROR if report.differing else ExitCode.OK)
+
+
+def _print(report: Report, shown: int | None) -> None:
+    for share in report.shares:
+        counts = f"{share.agreed:5} of {share.counted:5}"
+        typer.echo(f"{printable(share.operation):24}{counts}  {share.share:6.1%}")
+    if report.skipped:
+        typer.echo(f"{report.skipped} not compared: refused by the quota, or not of Vtiger itself")
+    for item in report.differing:
+        typer.echo("\n" + printable(f"{item.operation} {item.name}"))
+        for difference in item.differences[:shown]:
+            typer.echo("  " + printable(str(difference)))
+        if shown is not None and len(item.differences) > shown:
+            typer.echo(f"  and {len(item.differences) - shown} more: --all shows them")
 
 
 def _clock(speed: float) -> Clock | None:

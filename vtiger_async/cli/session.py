@@ -8,8 +8,9 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Coroutine, Generator
-from contextlib import contextmanager
-from typing import Annotated, Any, TypeAlias
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import anyio
 import typer
@@ -19,9 +20,15 @@ from vtiger_async.cli.exits import exits, note
 from vtiger_async.cli.output import Format, Output
 from vtiger_async.client import VtigerClient
 from vtiger_async.client.core import Quota
-from vtiger_async.errors import ConfigurationError
+from vtiger_async.errors import ApiError, ConfigurationError
 
-__all__ = ["Job", "OutputOption", "Session", "connected", "quota_line"]
+if TYPE_CHECKING:
+    from vtiger_async.recording import Recorder
+
+__all__ = ["RECORDER", "Job", "OutputOption", "Session", "connected", "quota_line"]
+
+RECORDER: ContextVar[Recorder | None] = ContextVar("vtiger_async_recorder", default=None)
+"""What records the calls of a command, while `vtiger-async record` runs it."""
 
 _PANEL = "Connection"
 _KEY = "VTIGER_ACCESS_KEY"
@@ -109,7 +116,12 @@ def _options(
     if not username:
         raise ConfigurationError("no user: give --username, or set VTIGER_USERNAME")
     client = VtigerClient(
-        url, username, _access_key(from_stdin=key_stdin), edition=edition, users=users
+        url,
+        username,
+        _access_key(from_stdin=key_stdin),
+        edition=edition,
+        users=users,
+        recorder=RECORDER.get(),
     )
     return _Options(client, output, verbose)
 
@@ -157,8 +169,17 @@ async def _run(job: Job, options: _Options) -> None:
     async with options.client as crm:
         try:
             await job(Session(crm, Output.on_stdout(options.output)))
+            await _describe_recorded(crm)
         finally:
             _log.info(quota_line(crm.quota))
+
+
+async def _describe_recorded(crm: VtigerClient) -> None:
+    """Describe what a recording speaks of: what is not described has to be scrubbed whole."""
+    recorder = RECORDER.get()
+    for module in recorder.undescribed() if recorder else ():
+        with suppress(ApiError):
+            await crm.describe(module, refresh=True)
 
 
 def quota_line(quota: Quota) -> str:

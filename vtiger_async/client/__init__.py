@@ -6,17 +6,15 @@ import re
 from collections.abc import Mapping
 from datetime import datetime
 from types import TracebackType
-from typing import Any, Literal, Self, cast
+from typing import TYPE_CHECKING, Any, Literal, Self, cast
 
 from attrs import evolve
 
 from vtiger_async.client.core import Core, Quota, Writing, read_as
+from vtiger_async.client.documents import DocumentOperations
 from vtiger_async.client.query import Query
-from vtiger_async.client.records import RecordOperations
-from vtiger_async.client.related import RelatedOperations
-from vtiger_async.client.sync import Sync, page_of
 from vtiger_async.clock import Clock, SystemClock
-from vtiger_async.config import base_url, settings_from
+from vtiger_async.config import SESSION_PATH, base_url, settings_from
 from vtiger_async.editions import Limits, limits_of
 from vtiger_async.errors import ConfigurationError, InvalidArgumentError
 from vtiger_async.quota import Ledger
@@ -28,12 +26,16 @@ from vtiger_async.types import SyncScope
 from vtiger_async.vtql import Select, parse
 from vtiger_async.wire.encode import Pairs, checked_module, json_text
 
+if TYPE_CHECKING:
+    from vtiger_async.client.sync import Sync
+    from vtiger_async.recording import Recorder
+
 __all__ = ["VtigerClient"]
 
 _OPERATION = re.compile(r"[A-Za-z][A-Za-z0-9_]*|/restapi/[A-Za-z0-9_\-./%~]+", re.ASCII)
 
 
-class VtigerClient(RecordOperations, RelatedOperations):
+class VtigerClient(DocumentOperations):
     """A client of one Vtiger instance, as one user.
 
     Use it as `async with VtigerClient(...) as crm:`, or call `aclose()` at the end. It belongs to
@@ -65,6 +67,11 @@ class VtigerClient(RecordOperations, RelatedOperations):
             never does.
         strict: Whether a value that Vtiger stores other than it was sent raises SilentChangeError;
             otherwise it is a SilentChangeWarning.
+        recorder: Keeps every request and its answer, and writes them scrubbed to a file.
+        session_api: Whether calls go over `/webservice.php`, which open-source servers have, and
+            not over REST. A login costs two calls: one for the first call, and one for each further
+            call that runs at the same time. Nobody is logged out at the end: that would cost calls,
+            and the server forgets sessions by itself.
 
     Raises:
         ConfigurationError: An argument makes no sense, or the edition has no API.
@@ -89,6 +96,8 @@ class VtigerClient(RecordOperations, RelatedOperations):
         clock: Clock | None = None,
         validate: Literal["auto"] | bool = "auto",
         strict: bool = False,
+        recorder: Recorder | None = None,
+        session_api: bool = False,
     ) -> None:
         base = base_url(url)
         if not username.strip() or ":" in username:
@@ -105,7 +114,17 @@ class VtigerClient(RecordOperations, RelatedOperations):
         self._options = _checked(CallOptions(timeout, max_wait, retry))
         admission = Admission(Ledger(granted), clock or SystemClock(), max_in_flight)
         http = Http.with_key(username, access_key, max_in_flight, http_client)
-        self._core = Core(base, Pipeline(http, admission), metadata_ttl)
+        if recorder is not None:
+            http.observer = recorder.observer(username, access_key)
+        pipeline = Pipeline(http, admission)
+        self._core = Core(base, http, pipeline, metadata_ttl)
+        if session_api:
+            # Loaded here: who calls over REST does not pay for it.
+            from vtiger_async.client.login import Login
+            from vtiger_async.client.sessions import Sessions
+
+            login = Login(pipeline, base + SESSION_PATH, username, access_key)
+            self._core.sessions = Sessions(pipeline, login)
         self._writing = _checked_writing(Writing(validate, strict))
         self._username = username
         self._is_view = False
@@ -114,8 +133,8 @@ class VtigerClient(RecordOperations, RelatedOperations):
     def from_env(cls, **options: Any) -> Self:
         """Return a client set up from the environment.
 
-        Reads `VTIGER_URL`, `VTIGER_USERNAME`, `VTIGER_ACCESS_KEY`, and where set `VTIGER_EDITION`
-        and `VTIGER_USERS`.
+        Reads `VTIGER_URL`, `VTIGER_USERNAME`, `VTIGER_ACCESS_KEY`, and where set `VTIGER_EDITION`,
+        `VTIGER_USERS` and `VTIGER_SESSION_API` (1 or 0).
 
         Args:
             options: Arguments of the constructor; they override the environment.
@@ -165,7 +184,8 @@ class VtigerClient(RecordOperations, RelatedOperations):
         return view
 
     def __repr__(self) -> str:
-        return f"<VtigerClient {self._username} at {self._core.base}>"
+        way = "" if self._core.sessions is None else SESSION_PATH
+        return f"<VtigerClient {self._username} at {self._core.base}{way}>"
 
     async def __aenter__(self) -> Self:
         """Return the client."""
@@ -198,6 +218,11 @@ class VtigerClient(RecordOperations, RelatedOperations):
     def query(self, query: str | Select, *, resume: str | None = None) -> Query:
         """Return the records of a statement, to iterate over; no call is spent yet.
 
+        The server answers some faulty statements with success and no records. What can be known is
+        refused: a bare word, an id without its prefix, and where the module's description is kept,
+        unknown fields and ids that the field cannot hold. Where no record comes, the description
+        is asked for, once while it is kept, if it could tell of such a fault.
+
         Source: manual, "Query".
 
         Args:
@@ -206,14 +231,14 @@ class VtigerClient(RecordOperations, RelatedOperations):
 
         Raises:
             QuerySyntaxError: The text is not VTQL; it says where.
-            InvalidArgumentError: The statement cannot be sent, or the token is another's.
+            InvalidArgumentError: The statement cannot be sent or cannot match, or the token is
+                another's. What only the description tells is raised at the first record.
+            InvalidIdError: What is compared with the id is no id.
         """
         statement = parse(query) if isinstance(query, str) else query
         checked_module(statement.module)
-        core = self._core
-        clock = core.pipeline.admission.clock
-        sees_all = core.sees_all
-        return Query(statement, self._rows, clock, self.describe, resume, sees_all=sees_all)
+        clock = self._core.pipeline.admission.clock
+        return Query(statement, self._source(self._rows), clock, resume)
 
     def sync(
         self,
@@ -238,6 +263,8 @@ class VtigerClient(RecordOperations, RelatedOperations):
         Raises:
             InvalidArgumentError: An argument cannot be used.
         """
+        from vtiger_async.client.sync import Sync  # not every program wants it
+
         checked_module(module)
         return Sync(self, self._core.pipeline.admission.clock, module, since, scope)
 
@@ -252,6 +279,8 @@ class VtigerClient(RecordOperations, RelatedOperations):
                 empty (measured on Vtiger 8.4), so the least is 1.
             scope: Whose records.
         """
+        from vtiger_async.client.sync import page_of  # loaded by whoever reads pages
+
         values = {
             "modifiedTime": str(max(1, since)),
             "elementType": checked_module(module),
@@ -270,7 +299,8 @@ class VtigerClient(RecordOperations, RelatedOperations):
         Args:
             method: `"GET"` or `"POST"`.
             operation: The operation's name; or a path below the instance, as
-                `"/restapi/vtap/api/orders"`, whose answer need not have Vtiger's envelope.
+                `"/restapi/vtap/api/orders"`, whose answer need not have Vtiger's envelope, and
+                which goes over REST with `session_api`, too.
             params: Text is sent as it is, anything else as JSON; None is left out.
 
         Raises:

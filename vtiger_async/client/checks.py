@@ -5,9 +5,13 @@ They are loaded by the first write that needs them.
 
 from __future__ import annotations
 
+import contextlib
+import inspect
 import warnings
-from collections.abc import Mapping
-from typing import Any, Protocol
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from attrs import frozen
 
 from vtiger_async.client.core import Core
 from vtiger_async.errors import (
@@ -23,23 +27,26 @@ from vtiger_async.models.records import Record
 from vtiger_async.models.validation import Known, Write, problems_of
 from vtiger_async.problems import Problem, SilentChangeWarning
 from vtiger_async.types import ID_FORM, FieldValue
+from vtiger_async.vtql import F, Select, select
 
 __all__ = ["Source", "check_before", "compare_after"]
 
-_TO_CALLER = 4
-"""Frames from `warnings.warn` to the line that awaits create, update or revise."""
+_PACKAGE = "vtiger_async.client"
 
 
-class Source(Protocol):
-    """What may be asked of the server before a write."""
+@frozen
+class Source:
+    """What may be asked of the server before a write.
 
-    async def describe(self, module: str) -> Module:
-        """Return a module's description; one that is kept costs no call."""
-        ...
+    Attributes:
+        describe: Gives a module's description; one that is kept costs no call.
+        retrieve: Gives a record.
+        rows: Gives the rows of one statement.
+    """
 
-    async def retrieve(self, record_id: str) -> Record:
-        """Return a record."""
-        ...
+    describe: Callable[[str], Awaitable[Module]]
+    retrieve: Callable[[str], Awaitable[Record]]
+    rows: Callable[[Select], Awaitable[list[Record]]]
 
 
 async def check_before(
@@ -94,7 +101,11 @@ async def check_before(
 
 
 async def _is_owner(core: Core, source: Source, owner: str) -> bool:
-    """Tell whether there is such a user or group; nobody but the client asks (measured)."""
+    """Tell whether there is such a user or group; nobody but the client asks (measured).
+
+    A user who never was is denied like one whom the caller may not read: only who may query the
+    users can tell the two apart (measured on Vtiger 8.4). Anyone else is refused by the server.
+    """
     if ID_FORM.fullmatch(owner) is None or core.is_owner(owner):
         return True
     try:
@@ -102,7 +113,9 @@ async def _is_owner(core: Core, source: Source, owner: str) -> bool:
     except RecordNotFoundError:
         return False
     except AccessDeniedError:
-        pass  # users may not read each other, so this says nothing
+        with contextlib.suppress(AccessDeniedError):
+            if not await source.rows(select("Users", "id").where(F.id == owner)):
+                return False
     core.keep_owner(owner)
     return True
 
@@ -137,4 +150,12 @@ def compare_after(
     if strict:
         raise error
     warning = SilentChangeWarning(str(error), changes, record)
-    warnings.warn(warning, stacklevel=_TO_CALLER)
+    warnings.warn(warning, stacklevel=_level_of_caller())
+
+
+def _level_of_caller() -> int:
+    """Return how many frames lie between a warning and the line that awaits the client."""
+    level, frame = 0, inspect.currentframe()
+    while frame is not None and frame.f_globals["__name__"].startswith(_PACKAGE):
+        level, frame = level + 1, frame.f_back
+    return level

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import anyio
 import anyio.lowlevel
@@ -13,24 +13,31 @@ from attrs import define, field, frozen
 
 from vtiger_async.config import API_PATH
 from vtiger_async.errors import (
+    ApiError,
+    AuthenticationError,
     ConfigurationError,
     InvalidArgumentError,
     InvalidResponseError,
     VtigerError,
 )
-from vtiger_async.models.metadata import Module, PicklistDependency
+from vtiger_async.models.metadata import Module, ModuleInfo, PicklistDependency
 from vtiger_async.models.records import Record
 from vtiger_async.quota import WindowUse
 from vtiger_async.transport import Call, CallOptions, Pipeline
-from vtiger_async.transport.http import Outgoing
+from vtiger_async.transport.http import Http, Outgoing
 from vtiger_async.types import ID_FORM, is_list, is_map
 from vtiger_async.vtql import Select
 from vtiger_async.wire.encode import FilePart, encode_parameters, form_text
 from vtiger_async.wire.operations import OPERATIONS, Repeat
 
+if TYPE_CHECKING:
+    from vtiger_async.client.sessions import Sessions
+
 __all__ = ["Core", "Operations", "Quota", "Writing", "check_text", "read_as", "records_of"]
 
 T = TypeVar("T")
+_TERSE = frozenset({"ACCESS_DENIED", "INTERNAL_SERVER_ERROR", "INVALID_ID_ATTRIBUTE"})
+"""Codes that say less than the client knows."""
 _LOOP: anyio.lowlevel.RunVar[object] = anyio.lowlevel.RunVar("vtiger_async_loop")
 
 
@@ -75,24 +82,29 @@ class Core:
 
     Attributes:
         base: The instance's base URL.
+        http: What the pipeline sends with.
         pipeline: Makes the calls.
         metadata_ttl: Seconds that a description is kept.
         prefixes: Module names by id prefix, as far as descriptions and records told.
-        sees_all: Whether the user is an administrator, who may see every record; None until `me`
-            has told.
+        sees_all: Whether the user is an administrator, who may see every record; None until that
+            was asked.
         tag_delete: The name under which this server deletes tags (two are seen).
+        sessions: The way over webservice.php; None for a client of the REST API.
     """
 
     base: str
+    http: Http
     pipeline: Pipeline
     metadata_ttl: float
     prefixes: dict[str, str] = field(factory=dict[str, str])
     sees_all: bool | None = None
     tag_delete: str = "tag_delete"
+    sessions: Sessions | None = None
     _modules: dict[str, tuple[float, Module]] = field(factory=dict[str, "tuple[float, Module]"])
     _dependencies: dict[tuple[str, str, str], tuple[float, PicklistDependency]] = field(
         factory=dict[tuple[str, str, str], "tuple[float, PicklistDependency]"]
     )
+    _types: tuple[float, Mapping[str, ModuleInfo]] | None = None
     _owners: dict[str, float] = field(factory=dict[str, float])
     _locks: dict[str, anyio.Lock] = field(factory=dict[str, anyio.Lock])
     _loop: object = None
@@ -134,6 +146,16 @@ class Core:
         if entry is None or self.pipeline.admission.now() >= entry[0]:
             return None
         return entry[1]
+
+    def keep_types(self, infos: Sequence[ModuleInfo]) -> None:
+        """Keep the list of modules for `metadata_ttl` seconds."""
+        self._types = (self._expiry(), {info.name: info for info in infos})
+
+    def types(self) -> Mapping[str, ModuleInfo] | None:
+        """Return the modules that this user sees, by name, where that is kept and fresh."""
+        if self._types is None or self.pipeline.admission.now() >= self._types[0]:
+            return None
+        return self._types[1]
 
     def lock_for(self, module: str) -> anyio.Lock:
         """Return the lock under which one caller at a time asks for a description."""
@@ -200,7 +222,7 @@ class Core:
         if not self._closed:
             self._check_loop()
             self._closed = True
-            await self.pipeline.http.aclose()
+            await self.http.aclose()
 
 
 class Operations:
@@ -232,6 +254,15 @@ class Operations:
         """
         self._core.check_usable()
         operation = OPERATIONS[name]
+        sessions = self._core.sessions
+        if sessions is not None:
+            way = sessions.operate(
+                operation, values, self._options, alias, module, record_id, files
+            )
+            result = await way
+            if self._core.sees_all is None:
+                self._core.sees_all = sessions.sees_all
+            return result
         pairs = encode_parameters(operation, values)
         url = self._core.url_of(alias or name)
         if files:
@@ -241,20 +272,39 @@ class Operations:
         else:
             request = Outgoing("GET", f"{url}?{form_text(pairs)}" if pairs else url)
         call = Call(request, name, operation.repeat, module, record_id)
-        return await self._core.pipeline.run(call, self._options)
+        try:
+            return await self._core.pipeline.run(call, self._options)
+        except ApiError as error:
+            self._explain(error, name, values)
+            raise
 
     async def _raw(self, verb: str, operation: str, pairs: list[tuple[str, str]]) -> Any:
         """Make a call that is not in the table."""
         self._core.check_usable()
         known = OPERATIONS.get(operation)
         repeat = known.repeat if known else (Repeat.SAFE if verb == "GET" else Repeat.NEVER)
+        if self._core.sessions is not None and not operation.startswith("/"):
+            return await self._core.sessions.run(
+                verb, operation, pairs, self._options, repeat=repeat
+            )
         url = self._core.url_of(operation)
         if verb == "GET":
             request = Outgoing("GET", f"{url}?{form_text(pairs)}" if pairs else url)
         else:
             request = Outgoing("POST", url, form_text(pairs).encode("ascii"))
         call = Call(request, operation, repeat, lenient=operation.startswith("/"))
-        return await self._core.pipeline.run(call, self._options)
+        try:
+            return await self._core.pipeline.run(call, self._options)
+        except ApiError as error:
+            self._explain(error, operation, dict(pairs))
+            raise
+
+    def _explain(self, error: ApiError, operation: str, values: Mapping[str, Any]) -> None:
+        """Write its likely cause into an error whose code says little; it costs no call."""
+        if error.code in _TERSE and not isinstance(error, AuthenticationError):
+            from vtiger_async.client.explaining import explain
+
+            explain(error, self._core, operation, values)
 
     async def _rows(self, statement: Select) -> list[Record]:
         """Make one query and return the records of its page."""

@@ -1,8 +1,9 @@
-"""How a statement is read to its end: pages, and where each stands.
+"""How a statement is read to its end: pages by id, and where each stands.
 
 Facts built on (measured on Vtiger 8.4): a page holds at most 100 rows; it can be short or repeat a
 record and not be the last, so only an empty page ends; keyset paging on `id` is exact; without
-ORDER BY the order is not stable; one direction holds, for the last ORDER BY field.
+ORDER BY the order is not stable. What a user may not see is taken out of a page after its LIMIT, up
+to all of it, so of someone who is no administrator an empty page proves nothing either.
 """
 
 from __future__ import annotations
@@ -11,28 +12,59 @@ from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
-from attrs import define, evolve, field
+from attrs import define, evolve, field, frozen
 
 from vtiger_async.client.position import Position
 from vtiger_async.errors import AccessDeniedError, InvalidArgumentError
+from vtiger_async.models.metadata import Module
 from vtiger_async.models.records import Record
 from vtiger_async.types import whole_number
 from vtiger_async.vtql import Condition, F, Select
 
-__all__ = ["PAGE", "URL_BYTES", "FetchPage", "Reader", "count_of"]
+__all__ = [
+    "JOINED",
+    "PAGE",
+    "URL_BYTES",
+    "FetchPage",
+    "Reader",
+    "Source",
+    "by_number",
+    "count_of",
+    "widest",
+]
 
 PAGE = 100
 """Records of one page; the server silently cuts more to this."""
 URL_BYTES = 6000
 """Bytes that a statement may take in a URL; servers refuse long ones, at 8 KB or so."""
-_HIDDEN_RUN = 10_000
-"""Rows to look behind where count(*) says that there is more: some servers count hidden rows too,
-and would otherwise never be done with."""
+JOINED = frozenset({"Invoice", "PurchaseOrder", "Quotes", "SalesOrder"})
+"""Modules whose rows come joined with line items, before the page is cut at 100 rows (measured): a
+page holds fewer records than rows, and an offset counts rows."""
 _SWEEP_MARGIN = 600.0
 """Seconds by which this machine's clock may be ahead of the server's."""
 
 FetchPage: TypeAlias = Callable[[Select], Coroutine[Any, Any, list[Record]]]
 """Makes one query and returns its records."""
+
+
+@frozen
+class Source:
+    """What a reading may ask, and what is known without asking.
+
+    Attributes:
+        fetch: Makes one query.
+        describe: Gives a module's description; one that is kept costs no call.
+        cached: Gives the description that is kept, or None.
+        sees_all: Tells whether the user is an administrator, who sees every record; it is asked
+            once for a client.
+        prefixes: Module names by id prefix, as far as known.
+    """
+
+    fetch: FetchPage
+    describe: Callable[[str], Coroutine[Any, Any, Module]]
+    cached: Callable[[str], Module | None]
+    sees_all: Callable[[], Coroutine[Any, Any, bool]]
+    prefixes: dict[str, str]
 
 
 @define(eq=False)
@@ -41,22 +73,29 @@ class Reader:
 
     Attributes:
         statement: The user's statement.
-        fetch: Makes one query.
+        source: What may be asked.
         position: Where the reading stands; it moves with each page that is given.
-        sees_all: Whether the user may see every record; None where that is not known.
         pieces: The statements that are sent, all of them short enough for a URL.
+        is_joined: Whether pages are cut by rows of which several make one record.
+        is_short: Whether the last page had fewer rows than were asked for.
+        gathered: Records that had to be read before the first could be given, last one first.
+        empty_rows: Rows behind the last record, all of them hidden.
     """
 
     statement: Select
-    fetch: FetchPage
+    source: Source
     position: Position
-    sees_all: bool | None = None
     pieces: tuple[Select, ...] = field(init=False)
+    is_joined: bool = field(init=False)
+    is_short: bool = False
+    gathered: list[Record] | None = None
+    empty_rows: int = 0
 
     def __attrs_post_init__(self) -> None:
         """Cut the statement where it is too long for a URL."""
         whole = evolve(self.statement, limit_to=None, offset_by=None)
-        self.pieces = whole.split(URL_BYTES, sent_as=_widest)
+        self.is_joined = whole.module in JOINED
+        self.pieces = whole.split(URL_BYTES, sent_as=widest)
         if len(self.pieces) > 1 and (self.statement.order_fields or self.statement.offset_by):
             raise InvalidArgumentError(
                 "the statement is too long for one URL, and its order or offset forbids to cut it: "
@@ -94,14 +133,27 @@ class Reader:
             return await self._sweep()
         if self.by_id:
             return await self._keyset()
-        if await self._is_read_backwards():
-            return await self._backwards()
-        return await self._ordered()
+        from vtiger_async.client.ordering import next_ordered
+
+        return await next_ordered(self)
+
+    async def dropped_here(self) -> int:
+        """Return how many records the offset leaves out here: those that the server cannot.
+
+        It counts rows: those of line items, and those that the user may not see.
+        """
+        offset = self.statement.offset_by or 0
+        if offset and not self.is_joined and await self.source.sees_all():
+            return 0
+        return offset
 
     async def _keyset(self) -> list[Record] | None:
         position, statement = self.position, self.pieces[self.position.piece]
         down = statement.descending
-        page = await self._next_by_id(statement, self._size(), self.statement.offset_by or 0)
+        drop = await self.dropped_here()
+        page = await self._next_by_id(
+            statement, self.size(drop), (self.statement.offset_by or 0) - drop
+        )
         if page is None:
             position.after = None
             position.piece += 1
@@ -109,123 +161,44 @@ class Reader:
                 position.phase = "end"
                 return None
             return []
-        rows = _by_number(page)
-        if rows:
-            position.after = str(rows[min(rows) if down else max(rows)].id)
-        return self._fresh(rows, remember=len(self.pieces) > 1)
+        rows = by_number(page)
+        position.after = str(rows[min(rows) if down else max(rows)].id)
+        return self.fresh(rows, drop, remember=len(self.pieces) > 1)
 
     async def _next_by_id(
         self, statement: Select, size: int, first_row: int = 0
     ) -> list[Record] | None:
-        """Return the rows after the last id read; None at the end.
-
-        What a user may not see is taken out of a page after its LIMIT (measured), up to all of it.
-        So where that can be, an empty page is only the end if count(*) does not say that there is
-        more.
-        """
-        position = self.position
-        if position.after is not None:
-            field, first_row = F["id"], 0
-            down = statement.descending
-            statement = statement.where(field < position.after if down else field > position.after)
-        ordered = evolve(
-            statement, order_fields=("id",), limit_to=PAGE if position.skipped else size
-        )
-        start = first_row + position.skipped
-        page = await self.fetch(ordered.offset(start) if start else ordered)
+        """Return the rows after the last id read; None at the end."""
+        after, ordered = self.position.after, statement
+        if after is not None:
+            bound, first_row = F["id"], 0
+            ordered = statement.where(bound < after if statement.descending else bound > after)
+        ordered = evolve(ordered, order_fields=("id",), limit_to=size)
+        page = await self.source.fetch(ordered.offset(first_row) if first_row else ordered)
         if page:
-            position.filtered = position.filtered or position.short or position.skipped > 0
-            position.short = len(page) < (ordered.limit_to or PAGE)
-            position.skipped = 0
+            self.is_short = len(page) < size
             return page
-        if not self._doubtful():
+        if self._is_one_page(statement) or await self.source.sees_all():
             return None
-        if position.skipped % (10 * PAGE) == 0:
-            more = (await count_of(self.fetch, statement) or 0) - first_row
-            if more <= 0 or position.skipped >= max(more, _HIDDEN_RUN):
-                position.skipped = 0
-                return None
-        position.skipped += PAGE
-        return []
+        from vtiger_async.client.hidden import next_visible
 
-    def _doubtful(self) -> bool:
-        """Return whether an empty page may be one whose rows are hidden from this user.
+        return await next_visible(self.source, statement, after, size)
 
-        Not from an administrator. Of a user who is not known, some page will have shown it: one
-        that was short and not the last, or an empty first one.
-        """
-        if self.sees_all is None:
-            return self.position.filtered or self.position.given == 0
-        return not self.sees_all
+    def _is_one_page(self, statement: Select) -> bool:
+        """Return whether no more rows can match than one page holds: ids are unique."""
+        named = 0
+        for alternative in statement.where_any:
+            lists = [
+                len(condition.values)
+                for condition in alternative
+                if condition.field == "id" and condition.operator in ("=", "IN")
+            ]
+            if not lists:
+                return False
+            named += min(lists)
+        return 0 < named <= PAGE and not self.is_joined
 
-    async def _is_read_backwards(self) -> bool:
-        """Decide how a descending order is read, if it takes more than a page.
-
-        Direction holds for the last field, so no id can be added to settle the order of equal
-        values, which is another one in each page. Upwards it can: so the same order is read
-        upwards, from its end. Of several fields the opposite order cannot be said.
-        """
-        statement, position = self.statement, self.position
-        one_page = statement.limit_to is not None and statement.limit_to <= PAGE
-        if not statement.descending or len(statement.order_fields) > 1 or one_page:
-            return False
-        if position.total is None:
-            total = await count_of(self.fetch, self.pieces[0])
-            position.total = -1 if total is None else total
-        return position.total >= 0
-
-    async def _backwards(self) -> list[Record] | None:
-        """Read by offset from the end of the opposite order, with one row of overlap."""
-        position, statement = self.position, self.pieces[0]
-        overlap = 1 if position.offset else 0
-        end = (position.total or 0) - (self.statement.offset_by or 0) - position.offset + overlap
-        start = max(0, end - self._size(overlap))
-        if end <= overlap:
-            self._turn_to_sweep()
-            return [] if position.phase == "sweep" else None
-        upwards = statement.order_by(*statement.order_fields, "id").offset(start)
-        rows = (await self.fetch(upwards.limit(end - start)))[::-1]
-        if overlap and rows and rows[0].id == position.anchor:
-            rows = rows[1:]
-        elif overlap:
-            position.shifted = True
-        position.offset += end - start - overlap
-        position.anchor = str(rows[-1].id) if rows else None
-        return self._fresh(_by_number(rows), remember=True)
-
-    async def _ordered(self) -> list[Record] | None:
-        """Read by offset, one row of overlap: it shows whether rows have moved between pages."""
-        position, statement = self.position, self.pieces[0]
-        overlap = 0 if position.anchor is None else 1
-        start, size = position.offset - overlap, self._size(overlap)
-        if not statement.descending and "id" not in statement.order_fields:
-            # Equal values come in any order, another one in each page; the id settles it.
-            statement = statement.order_by(*statement.order_fields, "id")
-        first_row = (self.statement.offset_by or 0) + start
-        page = await self.fetch(statement.offset(first_row).limit(size))
-        if overlap and page and page[0].id == position.anchor:
-            rows = page[1:]
-        else:
-            # Not where it was; or rows after a short page, which was not the last then.
-            position.shifted = position.shifted or (bool(overlap or page) and position.offset > 0)
-            rows = page
-        if not rows:
-            # As in `_next_by_id`: no end where count(*) says that there is more.
-            doubtful = position.shifted or self._doubtful()
-            matching = (await count_of(self.fetch, self.pieces[0]) or 0) if doubtful else 0
-            matching -= self.statement.offset_by or 0
-            if matching > position.given:
-                position.shifted = True
-                if start < (matching if position.given else _HIDDEN_RUN):
-                    position.offset, position.anchor = start + size, None
-                    return []
-            self._turn_to_sweep()
-            return [] if position.phase == "sweep" else None
-        position.offset = start + size
-        position.anchor = str(rows[-1].id) if len(page) == size else None
-        return self._fresh(_by_number(rows), remember=True)
-
-    def _turn_to_sweep(self) -> None:
+    def turn_to_sweep(self) -> None:
         """Decide whether anything can have been missed: not if it all came as one page."""
         position = self.position
         alone = position.offset <= PAGE and not position.shifted
@@ -237,12 +210,11 @@ class Reader:
         """Look by id for records that changes moved from a later page to an earlier one.
 
         What was changed since the start is enough where rows stood still otherwise; all records
-        are looked at where they were seen to move, or where equal values under DESC may have.
+        are looked at where they were seen to move.
         """
         position = self.position
         statement = evolve(self.pieces[0], order_fields=(), descending=False)
-        settled = not self.statement.descending or (position.total or -1) >= 0
-        if settled and not position.shifted:
+        if not position.shifted:
             statement = statement.where(_changed_since(position.started - _SWEEP_MARGIN))
         try:
             page = await self._next_by_id(statement, PAGE)
@@ -254,26 +226,36 @@ class Reader:
         if page is None:
             position.phase = "end"
             return None
-        rows = _by_number(page)
-        if rows:
-            position.after = str(rows[max(rows)].id)
-        return self._fresh(rows, remember=True)
+        rows = by_number(page)
+        position.after = str(rows[max(rows)].id)
+        return self.fresh(rows, remember=True)
 
-    def _size(self, overlap: int = 0) -> int:
+    def size(self, more: int = 0) -> int:
+        """Return how many rows to ask for: what is left, with so many more, and at most a page."""
         left = self.left
-        return PAGE if left is None else min(PAGE, left + overlap)
+        # A page that came short shows that rows are hidden or joined: more of them are needed.
+        return PAGE if left is None or self.is_short else min(PAGE, left + more)
 
-    def _fresh(self, rows: dict[int, Record], *, remember: bool) -> list[Record]:
-        """Return the records of a page that were not given before."""
+    def fresh(self, rows: dict[int, Record], drop: int = 0, *, remember: bool) -> list[Record]:
+        """Return the records of a page that are to be given.
+
+        Args:
+            rows: The page, by the records' numbers.
+            drop: How many records are to be left out at the start of the reading.
+            remember: Whether they may come again.
+        """
         position = self.position
-        fresh = [number for number in rows if number not in position.seen][: self.left]
+        new = [number for number in rows if number not in position.seen]
+        dropped, new = new[: drop - position.dropped], new[max(0, drop - position.dropped) :]
+        position.dropped += len(dropped)
+        fresh = new[: self.left]
         position.given += len(fresh)
         if remember:
-            position.seen.update(fresh)
+            position.seen.update(dropped, fresh)
         return [rows[number] for number in fresh]
 
 
-def _by_number(page: list[Record]) -> dict[int, Record]:
+def by_number(page: list[Record]) -> dict[int, Record]:
     """Return the records by their numbers, in the page's order, each once."""
     rows: dict[int, Record] = {}
     for record in page:
@@ -291,10 +273,11 @@ async def count_of(fetch: FetchPage, statement: Select) -> int | None:
     return whole_number(rows[0].get("count", rows[0].get("count(*)"))) if rows else None
 
 
-def _widest(statement: Select) -> Select:
-    """Return the statement with the longest bound and limit that paging adds."""
-    bound = Condition("id", ">", "9999999999x9999999999999999999")
-    return statement.where(bound).order_by("id").limit(PAGE)
+def widest(statement: Select) -> Select:
+    """Return the statement with the longest bounds and limit that paging adds."""
+    longest = "9999999999x9999999999999999999"
+    ends = (Condition("id", ">", longest), Condition("id", "<=", longest))
+    return statement.where(*ends).order_by("id").limit(PAGE)
 
 
 def _changed_since(moment: float) -> Condition:

@@ -31,10 +31,8 @@ class Position:
         shifted: Whether rows were seen to move between two pages.
         started: When the reading began, in Unix seconds.
         given: Records given so far.
-        skipped: Rows behind `after` that a page was empty of, since this user may not see them.
-        short: Whether the last page had fewer rows than were asked for.
-        filtered: Whether a short page was seen not to be the last.
-        seen: The numbers of the records given, where repeats can come.
+        dropped: Records left out at the start, where the server cannot count the offset.
+        seen: The numbers of the records given and left out, where repeats can come.
     """
 
     piece: int = 0
@@ -46,17 +44,15 @@ class Position:
     shifted: bool = False
     started: float = 0.0
     given: int = 0
-    skipped: int = 0
-    short: bool = False
-    filtered: bool = False
+    dropped: int = 0
     seen: set[int] = field(factory=set[int], repr=False)
 
     def token(self, statement: Select) -> str:
         """Return the position as text that `of_token` reads back."""
         state = [
             fingerprint(statement), self.piece, self.after, self.offset, self.anchor,
-            self.total, self.phase, self.shifted, self.started, self.given, self.skipped,
-            self.short, self.filtered, _steps(self.seen),
+            self.total, self.phase, self.shifted, self.started, self.given, self.dropped,
+            _steps(self.seen),
         ]  # fmt: skip
         text = json.dumps(state, separators=(",", ":")).encode()
         return base64.urlsafe_b64encode(zlib.compress(text, 9)).decode("ascii").rstrip("=")

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream
 from attrs import evolve
 
-from vtiger_async.client.paging import FetchPage, Reader, count_of
+from vtiger_async.client.paging import Reader, Source, count_of
 from vtiger_async.client.position import Position
 from vtiger_async.clock import Clock
 from vtiger_async.errors import InvalidArgumentError, VtigerError
@@ -19,9 +19,10 @@ from vtiger_async.models.metadata import Module
 from vtiger_async.models.records import Record, TypedRecord
 from vtiger_async.vtql import Select
 
-__all__ = ["Pages", "Query", "TypedQuery"]
+if TYPE_CHECKING:
+    from vtiger_async.client.doubts import Doubts
 
-_Describe: TypeAlias = Callable[[str], Coroutine[Any, Any, Module]]
+__all__ = ["Pages", "Query", "TypedQuery"]
 
 
 class Pages(AsyncIterator[list[Record]]):
@@ -61,20 +62,16 @@ class Query(AsyncIterator[Record]):
     def __init__(
         self,
         statement: Select,
-        fetch: FetchPage,
+        source: Source,
         clock: Clock,
-        describe: _Describe,
         resume: str | None = None,
-        *,
-        sees_all: bool | None = None,
     ) -> None:
         self._statement = statement
-        self._fetch = fetch
-        self._describe = describe
+        self._source = source
         self._clock = clock
-        self._sees_all = sees_all
         position = Position() if resume is None else Position.of_token(resume, statement)
-        self._reader = None if statement.is_count else Reader(statement, fetch, position, sees_all)
+        self._doubts = doubts_of(statement, source)
+        self._reader = None if statement.is_count else Reader(statement, source, position)
         self._before = evolve(position)
         self._waiting: list[Record] = []
         self._last: Record | None = None
@@ -123,11 +120,16 @@ class Query(AsyncIterator[Record]):
         async with self._one_reader:
             if while_empty and (self._ahead or self._waiting):
                 return True
+            if self._doubts is not None:
+                self._doubts.check_known()
             while True:
                 before = evolve(reader.position)
                 page = await reader.next_page(self._clock.time())
                 if page:
                     self._ahead.append((before, page))
+                    self._doubts = None
+                if page is None and self._doubts is not None:
+                    await self._doubts.check()
                 if page is None or page:
                     return page is not None
 
@@ -154,12 +156,13 @@ class Query(AsyncIterator[Record]):
         return page
 
     async def first(self) -> Record | None:
-        """Return the first record, or None; it costs one call, or two where there is none."""
+        """Return the first record, or None; it costs one call.
+
+        Where there is none, that is proven like the end of any query.
+        """
         if self._statement.limit_to == 0:
             return None
-        first, clock = self._statement.limit(1), self._clock
-        query = Query(first, self._fetch, clock, self._describe, sees_all=self._sees_all)
-        return await anext(query, None)
+        return await anext(Query(self._statement.limit(1), self._source, self._clock), None)
 
     async def all(self) -> list[Record]:
         """Return all records that are left, as a list; iterate where they are many."""
@@ -172,7 +175,7 @@ class Query(AsyncIterator[Record]):
         `Record.typed` for what becomes what.
         """
         self._reading()
-        return TypedQuery(self, self._describe)
+        return TypedQuery(self, self._source.describe)
 
     async def count(self) -> int:
         """Return how many records match, the statement's LIMIT and offset heeded.
@@ -181,19 +184,26 @@ class Query(AsyncIterator[Record]):
         versions do, or the statement has to be cut, the ids are counted: a call per 100 records.
 
         Source: manual, "Query".
+
+        Raises:
+            InvalidArgumentError: The statement cannot match anything; see `VtigerClient.query`.
         """
+        if self._doubts is not None:
+            self._doubts.check_known()
         bare = evolve(
             self._statement, is_count=False, fields=("id",), order_fields=(), descending=False,
             limit_to=None, offset_by=None,
         )  # fmt: skip
-        reader = Reader(bare, self._fetch, Position(), self._sees_all)
+        reader = Reader(bare, self._source, Position())
         total: int | None = None
         if len(reader.pieces) == 1:
-            total = await count_of(self._fetch, bare)
+            total = await count_of(self._source.fetch, bare)
         if total is None:
             total = 0
             while (page := await reader.next_page(self._clock.time())) is not None:
                 total += len(page)
+        if total == 0 and self._doubts is not None:
+            await self._doubts.check()
         total = max(0, total - (self._statement.offset_by or 0))
         limit = self._statement.limit_to
         return total if limit is None else min(total, limit)
@@ -215,8 +225,11 @@ class Query(AsyncIterator[Record]):
         seen = position.seen - {record.id.number for record in coming}
         here = evolve(before, given=position.given - len(coming), seen=seen)
         last = self._last if self._waiting else None
-        if self._reading().by_id and last is not None and len(self._reading().pieces) == 1:
+        by_one_id = self._reading().by_id and len(self._reading().pieces) == 1
+        if by_one_id and last is not None:
             here.after = str(last.id)
+        if not by_one_id or last is not None:
+            here.dropped = position.dropped
         return here.token(self._statement)
 
     @asynccontextmanager
@@ -284,7 +297,9 @@ class TypedQuery(AsyncIterator[TypedRecord]):
     It reads on in the query it was made from, which keeps the `resume_token`.
     """
 
-    def __init__(self, query: Query, describe: _Describe) -> None:
+    def __init__(
+        self, query: Query, describe: Callable[[str], Coroutine[Any, Any, Module]]
+    ) -> None:
         self._query = query
         self._describe = describe
         self._module: Module | None = None
@@ -312,3 +327,17 @@ class TypedQuery(AsyncIterator[TypedRecord]):
     async def all(self) -> list[TypedRecord]:
         """Return all records that are left, as a list; iterate where they are many."""
         return [record async for record in self]
+
+
+def doubts_of(statement: Select, source: Source) -> Doubts | None:
+    """Return what may be at fault in a statement whose records do not come; mostly None.
+
+    Raises:
+        InvalidArgumentError: It is at fault, whatever the module holds.
+        InvalidIdError: What is compared with the id is none.
+    """
+    if not (statement.fields or statement.where_any or statement.order_fields):
+        return None
+    from vtiger_async.client.doubts import Doubts
+
+    return Doubts.of(statement, source)

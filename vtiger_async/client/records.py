@@ -1,24 +1,26 @@
-"""The operations on single records: create, read, change, delete, convert, and their files."""
+"""The operations on single records: create, read, change, delete, look up."""
 
 from __future__ import annotations
 
-import mimetypes
-import os
 from collections.abc import Mapping, Sequence
-from pathlib import PurePath
+from functools import partial
 from typing import Literal
-
-import anyio
 
 from vtiger_async.client.core import check_text, read_as, records_of
 from vtiger_async.client.metadata import MetadataOperations
-from vtiger_async.errors import AccessDeniedError, InvalidArgumentError, RecordNotFoundError
-from vtiger_async.models import structuring
-from vtiger_async.models.records import File, LookupHit, Record, User
+from vtiger_async.errors import (
+    AccessDeniedError,
+    InvalidArgumentError,
+    RecordNotFoundError,
+)
+from vtiger_async.models.records import LookupHit, Record, User
 from vtiger_async.types import FieldValue, RecordId
 from vtiger_async.wire.encode import FilePart, checked_module, encode_element
 
 __all__ = ["RecordOperations"]
+
+_LINE_MODULES = frozenset(("Invoice", "PurchaseOrder", "Quotes", "SalesOrder"))
+"""The standard modules whose records have line items."""
 
 
 class RecordOperations(MetadataOperations):
@@ -27,9 +29,8 @@ class RecordOperations(MetadataOperations):
     async def me(self) -> User:
         """Return the user whose key is used; the cheapest way to check URL and key.
 
-        Once it has told whether the user is an administrator, queries know whether records can be
-        hidden from them: for an administrator they spend no call on that any more, for anyone else
-        they always make sure.
+        Once it has told whether the user is an administrator, queries need not ask whether records
+        can be hidden from them.
 
         Source: manual, "Me".
 
@@ -37,7 +38,8 @@ class RecordOperations(MetadataOperations):
             AuthenticationError: The user name or the access key is wrong.
         """
         me = read_as("me", User.of, await self._run("me", {}))
-        self._core.sees_all = me.is_admin
+        if me.is_admin is not None:
+            self._core.sees_all = me.is_admin
         identity = str(me.fields.get("id"))
         if self._core.learn_prefix(identity, "Users"):
             self._core.keep_owner(identity)
@@ -48,6 +50,9 @@ class RecordOperations(MetadataOperations):
 
         Most modules want `assigned_user_id`: the id of a user (`me().id`) or of a group. The
         request is never sent twice: where its reply is lost, OutcomeUnknownError is raised.
+
+        Quotes, orders and invoices want `LineItems`, a list of LineItem or of mappings. What Vtiger
+        wants beside it is filled in: `productid`, and `hdnTaxType`.
 
         Source: manual, "Create".
 
@@ -99,7 +104,9 @@ class RecordOperations(MetadataOperations):
         result = await self._run("decrypt", values, module=module, record_id=rid)
         return None if result is None else str(result)
 
-    async def update(self, record_id: str, fields: Mapping[str, FieldValue]) -> Record:
+    async def update(
+        self, record_id: str, fields: Mapping[str, FieldValue], *, replace_lines: bool = False
+    ) -> Record:
         """Change a record, restating its mandatory fields, and return it as stored.
 
         Optional fields that are left out keep their values (measured on Vtiger 8.4). `revise`
@@ -107,30 +114,67 @@ class RecordOperations(MetadataOperations):
 
         Source: manual, "Update".
 
+        Args:
+            record_id: The record.
+            fields: Python values by field name.
+            replace_lines: As with `revise`.
+
         Raises:
             ValidationError: Fields do not fit the module; no call was spent.
+            InvalidArgumentError: `LineItems` would drop lines; see `revise`.
             SilentChangeError: It was changed to other values; for `strict` clients.
             MandatoryFieldError: A mandatory field is not restated.
             OutcomeUnknownError: The change may or may not have happened.
         """
         rid = _changed("update", record_id, fields)
+        if "LineItems" in fields:
+            return await self._write_lines("update", fields, rid, replace=replace_lines)
         return await self._write("update", self._core.module_of(rid), fields, rid)
 
-    async def revise(self, record_id: str, fields: Mapping[str, FieldValue]) -> Record:
+    async def revise(
+        self, record_id: str, fields: Mapping[str, FieldValue], *, replace_lines: bool = False
+    ) -> Record:
         """Change some fields of a record and return it as stored.
 
-        None or "" clears a field. `LineItems`, where given, replaces all of them.
+        None or "" clears a field. Without `LineItems` the lines of a quote, an order or an invoice
+        stay; with it the server replaces all of them (measured on Vtiger 8.4). So the record is
+        read before, which costs one call, and where a product that it has is not among the lines
+        given, nothing is sent.
 
         Source: manual, "Revise".
 
+        Args:
+            record_id: The record.
+            fields: Python values by field name.
+            replace_lines: Whether `LineItems` may drop lines: nothing is read before.
+
         Raises:
             ValidationError: Fields do not fit the module; no call was spent.
+            InvalidArgumentError: `LineItems` would drop lines.
             SilentChangeError: It was changed to other values; for `strict` clients.
             AccessDeniedError: No permission, or no such record.
+            LineItemsError: Replacing the lines failed, and the old ones may be gone.
             OutcomeUnknownError: The change may or may not have happened.
         """
         rid = _changed("revise", record_id, fields)
+        if "LineItems" in fields:
+            return await self._write_lines("revise", fields, rid, replace=replace_lines)
         return await self._write("revise", self._core.module_of(rid), fields, rid)
+
+    async def _write_lines(
+        self,
+        operation: Literal["update", "revise"],
+        fields: Mapping[str, FieldValue],
+        rid: RecordId,
+        *,
+        replace: bool,
+    ) -> Record:
+        from vtiger_async.client.lines import change_lines, prepared
+
+        module, mode = self._core.module_of(rid), self._writing.validate
+        whole = prepared(self._core, module, fields, operation, validate=mode)
+        write = partial(self._write, operation, module, whole, rid)
+        return await change_lines(self, write, rid, whole, operation, replace=replace)
 
     async def _write(
         self,
@@ -142,10 +186,14 @@ class RecordOperations(MetadataOperations):
     ) -> Record:
         """Check the fields, send them, and compare what came back with them."""
         mode = self._writing.validate
-        if mode is True or (mode == "auto" and module and self._core.cached(module)):
-            from vtiger_async.client.checks import check_before
+        if operation == "create" and ("LineItems" in fields or module in _LINE_MODULES):
+            from vtiger_async.client.lines import prepared
 
-            source = self if mode is True else None
+            fields = prepared(self._core, module, fields, operation, validate=mode)
+        if mode is True or (mode == "auto" and module and self._core.cached(module)):
+            from vtiger_async.client.checks import Source, check_before
+
+            source = Source(self.describe, self.retrieve, self._rows) if mode is True else None
             await check_before(self._core, source, module, fields, operation, rid)
         element = encode_element(module or str(rid), fields)
         if rid is not None:
@@ -191,44 +239,6 @@ class RecordOperations(MetadataOperations):
             return False
         return True
 
-    async def convert_lead(
-        self, lead_id: str, entities: Mapping[str, Mapping[str, FieldValue]]
-    ) -> dict[str, RecordId]:
-        """Convert a lead, and return the ids of what came of it, by module.
-
-        The server does it in steps and not as one: a step that fails leaves the earlier ones
-        done, so give every mandatory field, `sales_stage` of Potentials among them, which the
-        manual's example lacks. With Accounts alone the server sends no ids (measured on Vtiger
-        8.4), and the result is empty.
-
-        Source: manual, "Convert Lead".
-
-        Args:
-            lead_id: The lead.
-            entities: Fields of the new records by module, `{}` for none: any of Accounts,
-                Contacts, Potentials.
-
-        Raises:
-            LeadAlreadyConvertedError: It was converted before.
-            MandatoryFieldError: A field of a new record is missing; see above.
-        """
-        rid = RecordId(lead_id)
-        unknown = entities.keys() - {"Accounts", "Contacts", "Potentials"}
-        if unknown or not entities:
-            raise InvalidArgumentError(
-                "entities names what is made of the lead: any of Accounts, Contacts, Potentials"
-                + (f"; not {', '.join(sorted(unknown))}" if unknown else ""),
-                operation="convertlead",
-                record_id=rid,
-            )
-        parts = {
-            name: {**encode_element(name, fields), "create": True, "name": name}
-            for name, fields in entities.items()
-        }
-        element = {"leadId": str(rid), "entities": parts}
-        result = await self._run("convertlead", {"element": element}, module="Leads", record_id=rid)
-        return read_as("convertlead", structuring.converted, result)
-
     async def reopen(self, record_id: str) -> None:
         """Reopen a closed record, where that is permitted.
 
@@ -236,52 +246,6 @@ class RecordOperations(MetadataOperations):
         """
         rid = RecordId(record_id)
         await self._run("reopen", {"id": rid}, module=self._core.module_of(rid), record_id=rid)
-
-    async def files_retrieve(self, file_id: str) -> File:
-        """Return a file: its bytes, name and type.
-
-        The id is one of the comma-separated `imageattachmentids` of a record (a contact's image, a
-        document's file), not the record's own (measured on Vtiger 8.4).
-
-        Source: manual, "Files Retrieve".
-        """
-        rid = RecordId(file_id)
-        result = await self._run("files_retrieve", {"id": rid}, record_id=rid)
-        return read_as("files_retrieve", File.of, result)
-
-    async def upload_document(
-        self,
-        file: bytes | os.PathLike[str],
-        fields: Mapping[str, FieldValue],
-        *,
-        name: str | None = None,
-        content_type: str | None = None,
-    ) -> Record:
-        """Create a document that holds a file, and return it as stored.
-
-        Args:
-            file: The bytes, or the path to read them from.
-            fields: The document's fields, `assigned_user_id` at least; `notes_title` is the file's
-                name unless given.
-            name: The file's name; needed where bytes are given.
-            content_type: Its media type; guessed from the name, if not given.
-
-        Raises:
-            InvalidArgumentError: Bytes were given without a name.
-            OSError: The file cannot be read.
-            OutcomeUnknownError: The document may or may not have been created.
-        """
-        if isinstance(file, bytes):
-            content = file
-        else:
-            content = await anyio.Path(file).read_bytes()
-            name = name or PurePath(file).name
-        if not name:
-            raise InvalidArgumentError("upload_document: bytes need a name=", operation="create")
-        kind = content_type or mimetypes.guess_type(name)[0] or "application/octet-stream"
-        whole = {"notes_title": name, "filelocationtype": "I", "filestatus": True, **fields}
-        part = FilePart("filename", name, kind, content)
-        return await self._write("create", "Documents", whole, files=[part])
 
     async def lookup(
         self,

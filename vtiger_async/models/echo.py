@@ -18,7 +18,7 @@ from typing import Any
 
 from vtiger_async.models.records import without_secrets
 from vtiger_async.problems import SilentChange
-from vtiger_async.types import ID_FORM, FieldValue
+from vtiger_async.types import ID_FORM, FieldValue, is_list
 from vtiger_async.values import NUMBER_FORM, multi_picklist_values
 
 __all__ = ["silent_changes"]
@@ -41,7 +41,8 @@ def silent_changes(
 ) -> tuple[SilentChange, ...]:
     """Return the fields that are stored other than they were sent, in the order of the element.
 
-    Line items are not compared, nor the `productid` that goes with them, nor passwords.
+    Line items are compared by their place. The `productid` that goes with them is not, nor are
+    passwords.
 
     Args:
         given: The Python values by field name.
@@ -50,9 +51,15 @@ def silent_changes(
     """
     if stored.keys() <= _BARE:
         return ()  # an id and a name: this server does not say what it stored
-    left_out = {"LineItems", "productid"} if "LineItems" in sent else set[str]()
+    # The product of a document is wanted, and belongs to its lines: no answer to a write has it.
+    has_lines = "LineItems" in sent or "hdnGrandTotal" in stored
+    left_out = {"LineItems", "productid"} if has_lines else set[str]()
     changes: list[SilentChange] = []
     for name, value in without_secrets(sent).items():
+        if name == "LineItems" and is_list(value):
+            from vtiger_async.models.lines import line_changes  # few writes have any
+
+            changes.extend(line_changes(value, stored.get(name), _is_same_as_sent))
         if name in left_out:
             continue
         if name not in stored:
@@ -60,6 +67,10 @@ def silent_changes(
         elif not _is_same(given.get(name, value), value, stored[name]):
             changes.append(SilentChange(name, value, stored[name]))
     return tuple(changes)
+
+
+def _is_same_as_sent(sent: Any, stored: Any) -> bool:
+    return _is_same(sent, sent, stored)
 
 
 def _is_same(given: FieldValue, sent: Any, stored: Any) -> bool:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator, Mapping
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from attrs import define, field, frozen
 
 from vtiger_async.errors import InvalidIdError, InvalidResponseError
 from vtiger_async.models.metadata import Module
 from vtiger_async.types import RecordId, is_list, is_map, whole_number
+
+if TYPE_CHECKING:
+    from vtiger_async.models.inventory import LineItem
 
 __all__ = ["File", "LookupHit", "Record", "TypedRecord", "User"]
 
@@ -74,6 +77,19 @@ class Record(Mapping[str, Any]):
         """
         return self.fields.get("label")
 
+    @property
+    def line_items(self) -> tuple[LineItem, ...]:
+        """The lines of a quote, an order or an invoice.
+
+        Raises:
+            InvalidArgumentError: The record came without, as it does from queries and syncs:
+                retrieve it.
+            InvalidResponseError: They cannot be read.
+        """
+        from vtiger_async.models.inventory import lines_of  # not every program wants it
+
+        return lines_of(self.fields)
+
     def typed(self, module: Module) -> TypedRecord:
         """Return the record with Python values, converted by its module's description.
 
@@ -87,6 +103,7 @@ class Record(Mapping[str, Any]):
         | time | time |
         | multipicklist | list of str |
         | reference, owner, and the record's own id | RecordId |
+        | (LineItems) | list of LineItem |
         | any other | as sent |
 
         Whatever stands for empty (null, "", a date of zeros) is None, in every type; a zero is a

@@ -37,6 +37,8 @@ _DATETIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", re.ASCII)
 _TIME = re.compile(r"\d\d:\d\d(:\d\d)?", re.ASCII)
 _WIDE = re.compile(r"[\U00010000-\U0010ffff]")
 _OWNERS = ("Users", "Groups")
+_TASK = "Task"
+"""What `activitytype` says of a task (measured on Vtiger 8.4)."""
 
 
 @frozen
@@ -67,6 +69,8 @@ def problems_of(
     for name, value in fields.items():
         if (name == "id" and write != "create") or (name == "LineItems" and _has_lines(module)):
             continue
+        if module.name == "Calendar" and name == "activitytype":
+            continue  # no picklist lists what a task has
         fault = _fault(module, name, value, known)
         if fault is not None:
             found.append(Problem(name, value, *fault))
@@ -75,6 +79,8 @@ def problems_of(
     if write == "create" and _has_lines(module) and not fields.get("LineItems"):
         remedy = "give a list of mappings with productid, quantity and listprice"
         found.append(Problem("LineItems", None, "a record of this module has lines", remedy))
+    if module.name == "Calendar" and (write == "create" or "activitytype" in fields):
+        found.extend(_no_task(fields.get("activitytype")))
     for dependency in known.dependencies:
         found.extend(_dependent(dependency, fields))
     return found
@@ -131,6 +137,12 @@ def _missing(module: Module, fields: Mapping[str, FieldValue]) -> Iterable[Probl
         if field.type.name == "owner":
             remedy = "give the id of a user, as (await crm.me()).id, or of a group"
         yield Problem(name, None, "it is mandatory, and is missing", remedy)
+
+
+def _no_task(value: FieldValue) -> Iterable[Problem]:
+    if value != _TASK:
+        reason = f"only with {_TASK!r} it is a task: else it is an event, and has another id"
+        yield Problem("activitytype", value, reason, f"give {_TASK!r}, or write to Events")
 
 
 def _dependent(

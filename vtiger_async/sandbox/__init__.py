@@ -37,7 +37,7 @@ from vtiger_async.sandbox.flood import Flood, HeaderForm
 from vtiger_async.sandbox.params import Call
 from vtiger_async.sandbox.profiles import ProfileName
 from vtiger_async.sandbox.transport import SandboxTransport
-from vtiger_async.sandbox.webservice import WEBSERVICE_PATH
+from vtiger_async.sandbox.webservice import WEBSERVICE_PATH, LossCode
 from vtiger_async.sandbox.windows import WindowKind
 
 if TYPE_CHECKING:
@@ -215,9 +215,13 @@ class Sandbox:
         """
         return self._front.ledger()
 
-    def end_sessions(self) -> None:
-        """End every session of `/webservice.php`, as a restart of the server does."""
-        self._front.sessions.end_sessions()
+    def end_sessions(self, code: LossCode = "INVALID_SESSIONID") -> None:
+        """End every session of `/webservice.php`, as a restart of the server does.
+
+        Args:
+            code: What calls on these sessions are told from now on.
+        """
+        self._front.sessions.end_sessions(code)
 
     def reset(self) -> None:
         """Go back to the start: the records as seeded, no calls, no faults. Routes stay."""

@@ -46,7 +46,8 @@ CLOUD_FIELDS = frozenset(
     or item.name == "pipeline"
     or (module.name == "ModComments" and item.name in ("modifiedby", "starred", "tags"))
 )
-"""The fields that no fresh open-source Vtiger has: custom fields, pipelines, some of quotes and comments."""
+"""The fields that no fresh open-source Vtiger has: custom fields, pipelines, and some
+of the fields of quotes and comments."""
 
 
 def denied(message: str = "Permission to perform the operation is denied") -> Fault:

@@ -167,6 +167,7 @@ class Front:
         except anyio.get_cancelled_exc_class():
             if rule is None or rule.commit:
                 self._abandoned.append((ends, lambda: self._execute(call)))
+                self.sessions.hold(call, ends)
             raise
 
     def _execute(self, call: Call) -> Reply:

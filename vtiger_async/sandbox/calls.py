@@ -173,7 +173,7 @@ class Call:
 
     @staticmethod
     def require_whole(text: str) -> None:
-        """Refuse an id with text behind its number, which Vtiger notices at the very end (measured).
+        """Refuse an id with text behind its number, which Vtiger notices last (measured).
 
         Raises:
             Fault: INVALID_ID_ATTRIBUTE.
@@ -201,10 +201,13 @@ class Call:
 
         Raises:
             Fault: As module_and_number; ACCESS_DENIED where it is missing, deleted or unreadable,
-                INVALID_ID_ATTRIBUTE where it is of another module.
+                INVALID_ID_ATTRIBUTE where it is of another module, RECORD_NOT_FOUND for a user who
+                is not active.
         """
         module, number = self.module_and_number(text)
         row = self.store.record(module, number) if number >= 0 else None
+        if row is not None and module.name == "Users" and row[module.columns["status"]] != "Active":
+            raise Fault("RECORD_NOT_FOUND", "Record you are trying to access is not found")
         if row is None:
             self._explain(module, number)
             raise denied()

@@ -8,6 +8,7 @@ They cost no quota and want no credentials; they answer loopback only.
 | `clock` | GET, POST | tells the time; `{"advance": seconds}` moves a manual clock |
 | `faults` | GET, POST, DELETE | lists the faults on order; orders one; takes all off |
 | `faults/{number}` | DELETE | takes one off |
+| `sessions` | DELETE | ends all sessions of webservice.php; `?code=SESSION_EXPIRED` says how |
 | `ledger` | GET | tells what really happened: writes, calls, replies, quota |
 | `reset` | POST | goes back to the start |
 """
@@ -15,7 +16,7 @@ They cost no quota and want no credentials; they answer loopback only.
 from __future__ import annotations
 
 import json
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 from attrs import frozen
 from starlette.requests import Request
@@ -26,6 +27,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from vtiger_async.clock import Clock, ScaledClock
 from vtiger_async.sandbox.app import Front
 from vtiger_async.sandbox.clock import ManualClock
+from vtiger_async.sandbox.webservice import LossCode
 
 __all__ = ["CONTROL_PATH", "control_routes"]
 
@@ -46,6 +48,7 @@ def control_routes(front: Front) -> Mount:
         ("/faults", control.add_fault, "POST"),
         ("/faults", control.clear_faults, "DELETE"),
         ("/faults/{number:int}", control.remove_fault, "DELETE"),
+        ("/sessions", control.end_sessions, "DELETE"),
         ("/ledger", control.show_ledger, "GET"),
         ("/reset", control.reset, "POST"),
     )
@@ -107,6 +110,13 @@ class _Control:
         if not self.front.faults.remove(request.path_params["number"]):
             return _refusal("no fault has this number", 404)
         return await self.list_faults(request)
+
+    async def end_sessions(self, request: Request) -> Response:
+        code = request.query_params.get("code", "INVALID_SESSIONID")
+        if code not in get_args(LossCode):
+            return _refusal(f"a lost session has one of {', '.join(get_args(LossCode))}", 400)
+        self.front.sessions.end_sessions(cast("LossCode", code))
+        return JSONResponse([])
 
     async def show_ledger(self, _request: Request) -> Response:
         return JSONResponse(self.front.ledger())

@@ -5,6 +5,7 @@ the first stage. Codes and messages are those measured on Vtiger 8.4; unlike the
 nothing behind.
 """
 
+# ruff: noqa: S608 - names in the SQL are those of the schema; values are bound
 from __future__ import annotations
 
 from typing import cast
@@ -12,9 +13,9 @@ from typing import cast
 from vtiger_async.sandbox.access import denied
 from vtiger_async.sandbox.answers import Fault
 from vtiger_async.sandbox.calls import Call, Element, bad_id
-from vtiger_async.sandbox.records import insert_new
+from vtiger_async.sandbox.records import insert_new, remove
 from vtiger_async.sandbox.schema import SCHEMA
-from vtiger_async.sandbox.store import CONVERTED
+from vtiger_async.sandbox.store import CONVERTED, LIVE, column
 from vtiger_async.sandbox.stored_form import as_text
 from vtiger_async.sandbox.writing import require, stored_values
 
@@ -80,6 +81,8 @@ def convert_lead(call: Call) -> object:
     entities = element.get("entities")
     asked = _asked(cast("Element", entities) if isinstance(entities, dict) else {})
     made: dict[str, str] = {}
+    if asked.keys() == {"Potentials"} and not call.profile.atomic_conversion:
+        return None  # a deal alone is not made (read in the code of the open source)
     for name in ("Accounts", "Contacts", "Potentials"):
         if name in asked:
             try:
@@ -87,6 +90,15 @@ def convert_lead(call: Call) -> object:
             except Fault as fault:
                 fault.keeps = not call.profile.atomic_conversion
                 raise
+    # The lead's documents and activities have one heir.
+    heir = as_text(element.get("transferRelatedRecordsTo")) or "Contacts"
+    if heir not in made and not call.profile.atomic_conversion:
+        # Without it the open source takes back what it has made, an organisation that was there
+        # before included (read in its code; measured: null for an organisation alone).
+        for record_id in made.values():
+            prefix, _, number_text = record_id.partition("x")
+            remove(call, SCHEMA.by_prefix[int(prefix)], int(number_text))
+        return None
     if made and module.name == "Leads":
         values = {"modifiedtime": call.now, "modifiedby": call.user.id}
         call.store.change(module, number, values)
@@ -94,7 +106,7 @@ def convert_lead(call: Call) -> object:
         _move_pairs(call, number, made)
         call.log(module, number)
     # For an organisation alone, or for nothing, Vtiger answers null (measured).
-    return made if "Contacts" in made or "Potentials" in made else None
+    return made if heir in made or "Potentials" in made else None
 
 
 def _asked(entities: Element) -> dict[str, Element]:
@@ -110,8 +122,17 @@ def _asked(entities: Element) -> dict[str, Element]:
 def _make(
     call: Call, name: str, lead: dict[str, str | None], given: Element, made: dict[str, str]
 ) -> str:
-    """Store one of the records and return its id."""
+    """Store one of the records and return its id.
+
+    The open source takes an organisation that has the name which was sent (read in its code).
+    """
     module = SCHEMA.modules[name]
+    taken = given.get("accountname") if name == "Accounts" else None
+    if taken and not call.profile.atomic_conversion:
+        name_column = column("accountname")
+        sql = f"SELECT n FROM Accounts WHERE {name_column} = ? AND row_state = ? ORDER BY n"
+        for (number,) in call.store.rows(sql, (as_text(taken), LIVE)):
+            return module.record_id(number)
     element: Element = {
         target: lead[source]
         for source, target in (_COMMON | _MAPPED[name]).items()

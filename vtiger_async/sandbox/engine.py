@@ -152,6 +152,11 @@ class Engine:
         right = hmac.compare_digest(user.access_key.encode(), access_key.encode())
         return user if right else None
 
+    @property
+    def store(self) -> Store:
+        """The database, for what puts records there that no call has made (`check_world.py`)."""
+        return self._store
+
     def execute(
         self,
         operation: str,

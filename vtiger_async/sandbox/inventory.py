@@ -105,8 +105,14 @@ def keep_charges(store: Store, document: int, element: Element) -> None:
     store.keep_note(document, _CHARGES, charges_of(element).text)
 
 
-def add_lines(store: Store, parent: str, lines: Iterable[Element]) -> None:
+def add_lines(store: Store, parent: str, lines: Iterable[Element], *, sold: bool = True) -> None:
     """Store the line items of a record, and take their products out of stock.
+
+    Args:
+        store: The database.
+        parent: The id of the record.
+        lines: Its lines as they were sent.
+        sold: Whether the products are taken out of stock.
 
     Raises:
         Fault: INVALID_ID_ATTRIBUTE for a product that is missing or none; HTTP 500 for a price or
@@ -129,9 +135,10 @@ def add_lines(store: Store, parent: str, lines: Iterable[Element]) -> None:
         row[_LINE.columns["parent_id"]] = parent
         row[_LINE.columns["productid"]] = product
         row[_LINE.columns["sequence_no"]] = str(place)
-        row[_LINE.columns["incrementondel"]] = "1"
+        row[_LINE.columns["incrementondel"]] = "1" if sold else "0"
         store.insert(_LINE, store.next_number(_LINE), tuple(row), LIVE)
-        _move_stock(store, product, -number(row[_LINE.columns["quantity"]]))
+        if sold:
+            _move_stock(store, product, -number(row[_LINE.columns["quantity"]]))
 
 
 def _is_text(value: object) -> bool:
@@ -251,7 +258,7 @@ def with_lines(call: Call, module: Module, own: int, record: dict[str, object]) 
 def _taxes(store: Store) -> dict[str, str]:
     """Return the rate of each tax by its name."""
     module = SCHEMA.modules["Tax"]
-    wanted = dict.fromkeys(TAXES, "0.000")
+    wanted: dict[str, str] = dict.fromkeys(TAXES, "0.000")
     for row in store.rows(
         f"SELECT taxname, percentage FROM {module.name} WHERE row_state = {LIVE}"
     ):

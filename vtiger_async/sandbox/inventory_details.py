@@ -122,11 +122,7 @@ def line_details(document: Document, shown: ShownLine) -> dict[str, object]:
         "unitPrice": _money(number(shown.price)),
         "productTotal": _money(total),
         "subproduct_ids": "",
-        **(
-            {}
-            if line["entity_type"] == "Services"
-            else {"subprod_qty_list": [], "subprod_names": ""}
-        ),
+        **_parts(line),
         "discount_percent": 0,
         "discount_amount": 0,
     }
@@ -138,6 +134,12 @@ def line_details(document: Document, shown: ShownLine) -> dict[str, object]:
         "netPrice": after,
     }
     return {f"{name}{shown.place}": value for name, value in details.items()}
+
+
+def _parts(line: Mapping[str, object]) -> dict[str, object]:
+    """Return the parts of a product, which there are none of; a service cannot have any."""
+    is_service = line["entity_type"] == "Services"
+    return {} if is_service else {"subprod_qty_list": [], "subprod_names": ""}
 
 
 def _discount(line: Mapping[str, str | None], percent: float, amount: float) -> dict[str, object]:

@@ -18,6 +18,7 @@ from vtiger_async.sandbox.stored_form import as_text, number_of
 
 __all__ = [
     "CHARGE",
+    "DISCOUNTS",
     "INDIVIDUAL",
     "TAXES",
     "Charges",
@@ -34,6 +35,9 @@ TAXES = ("tax1", "tax2", "tax3")
 
 CHARGE = "shipping_&_handling"
 """The field of the one charge of a fresh Vtiger; its taxes are `..._shtax1` and so on."""
+
+DISCOUNTS = {"hdnDiscountPercent": "discount_percent", "hdnDiscountAmount": "discount_amount"}
+"""A document's own discounts, and the fields of its lines whose columns have the same names."""
 
 INDIVIDUAL = "individual"
 """The tax type whose taxes belong to each line."""

@@ -1,8 +1,8 @@
 """Taxes and prices of products and services, which are no fields of their own table.
 
-Measured on Vtiger 8.4: a write may name `tax1` to `tax3`; the whole record then shows them, and the
-price in each currency and the currency it was set in beside them. A line item is taxed with what its
-product is taxed with, where the document's tax type is individual.
+Measured on Vtiger 8.4: a write may name `tax1` to `tax3`; the whole record then shows them, and
+beside them the price in each currency and the currency it was set in. A line item is taxed with
+what its product is taxed with, where the document's tax type is individual.
 """
 
 from __future__ import annotations
@@ -62,7 +62,8 @@ def priced(call: Call, module: Module, own: int, record: dict[str, object]) -> d
     """
     if module.name not in PRICED:
         return record
-    price = number(as_text(record.get("unit_price")))
+    # A service has no price of its own in the table that this one is read from (measured).
+    price = number(as_text(record.get("unit_price"))) if module.name == "Products" else 0.0
     return (
         record
         | taxes_of(call.store, own)

@@ -42,8 +42,13 @@ class Profile:
         entities_in_labels: Whether a label has an HTML entity for every character that HTML 4 names
             (`&euml;`, `&#039;`), and not only for the five of markup.
         plain_ids: Modules whose records have no label and, under this name, their bare number too.
+        unread: The fields that a whole record leaves out and a query has.
         unset: What some fields read as in a whole record while nobody has written them: module,
             field and value.
+        defaults_apply: Whether a new record gets what its fields' defaults say. Without it a
+            boolean that nobody sent is 0, and only a document's conversion rate is filled in.
+        document_discounts_hidden: Whether a query takes the discounts of a document for those of
+            its lines, since their columns have the same names.
         starred_by_writer: Whether `starred` is empty for everyone but who wrote the record last,
             who stands for those that have looked at it.
         computes_durations: Whether the CRM works out how long an activity lasts; one without an end
@@ -60,7 +65,9 @@ class Profile:
         unnamed_company: What an organisation is called that is made from a lead without company;
             empty for the lead's last name.
         lines_cannot_change: Whether `update` and `revise` with LineItems end in HTTP 500, after
-            the old lines are gone.
+            the new lines took the place of the old ones and before the totals are worked out; and
+            `create` with the tax type `individual`, after the document is stored and before its
+            lines are.
         sync_fatal: Modules whose `sync` ends in HTTP 500; the empty name is one.
         session_operations: The operations of webservice.php, in lower case; empty for all. Any
             other is a fatal error there: HTTP 500 with an empty body.
@@ -80,7 +87,10 @@ class Profile:
     writable_system: bool = False
     entities_in_labels: bool = False
     plain_ids: tuple[tuple[str, str], ...] = ()
+    unread: tuple[tuple[str, str], ...] = ()
     unset: tuple[tuple[str, str, str | None], ...] = ()
+    defaults_apply: bool = True
+    document_discounts_hidden: bool = False
     starred_by_writer: bool = False
     computes_durations: bool = False
     numbers_repeat: bool = False
@@ -114,9 +124,10 @@ PROFILES: dict[ProfileName, Profile] = {
             ("Currency", ""),
             ("DocumentFolders", "folderid"),
             ("CompanyDetails", "organization_id"),
-            ("Tax", ""),
+            ("Tax", "taxid"),
             ("Users", ""),
         ),
+        unread=(("Tax", "compoundon"), ("Tax", "regions")),
         unset=(
             ("HelpDesk", "update_log", None),
             ("Documents", "filedownloadcount", ""),
@@ -129,7 +140,14 @@ PROFILES: dict[ProfileName, Profile] = {
             ("Events", "contact_id", ""),
             ("Invoice", "salesorder_id", ""),
             ("CompanyDetails", "vatid", None),
+            ("Quotes", "potential_id", ""),
+            ("Quotes", "contact_id", ""),
+            ("Project", "linktoaccountscontacts", ""),
+            ("PBXManager", "customer", ""),
+            ("PBXManager", "user", ""),
         ),
+        defaults_apply=False,
+        document_discounts_hidden=True,
         starred_by_writer=True,
         computes_durations=True,
         numbers_repeat=True,

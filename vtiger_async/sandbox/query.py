@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from vtiger_async.sandbox.access import denied
 from vtiger_async.sandbox.calls import Call
+from vtiger_async.sandbox.inventory_totals import DISCOUNTS
 from vtiger_async.sandbox.query_sql import BrokenSqlError, Sql, condition, joined
 from vtiger_async.sandbox.query_text import Statement, Value, module_named_in, parse_statement
 from vtiger_async.sandbox.reading import unset_in_row, view_of
@@ -64,6 +65,8 @@ def page_of(call: Call, text: str) -> list[dict[str, object]]:
 
 
 def _field(call: Call, module: Module, name: str) -> Field | None:
+    if call.profile.document_discounts_hidden and module.has_lines:
+        name = DISCOUNTS.get(name, name)  # both columns have one name, and the line's is read
     item = module.fields.get(name)
     return item if item is not None and call.user.sees_field(module, item) else None
 
@@ -71,7 +74,8 @@ def _field(call: Call, module: Module, name: str) -> Field | None:
 def _selected(call: Call, module: Module, statement: Statement) -> list[Field]:
     if statement.fields is None:
         lines = (f for f in module.fields.values() if "line" in f.flags)
-        return [*view_of(call, module).fields, *lines]
+        shown = (_field(call, module, f.name) or f for f in view_of(call, module).fields)
+        return list(dict.fromkeys((*shown, *lines)))
     fields: list[Field] = []
     for name in statement.fields:
         item = _field(call, module, name)

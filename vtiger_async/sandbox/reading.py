@@ -154,6 +154,9 @@ def _blank(call: Call, module: Module, record: dict[str, object]) -> None:
     for where, name, value in call.profile.unset:
         if where == module.name and record.get(name) in (None, "", "0", "0.00"):
             record[name] = value
+    for where, name in call.profile.unread:
+        if where == module.name:
+            record.pop(name, None)
     if record.get("starred") == "0" and not is_star_known(call, record):
         record["starred"] = ""
 

@@ -27,6 +27,7 @@ from vtiger_async.sandbox.writing import (
     defaults,
     duration,
     refuse_duplicates,
+    refuse_system,
     require,
     stored_values,
 )
@@ -37,6 +38,7 @@ __all__ = [
     "decrypt",
     "delete",
     "insert_new",
+    "remove",
     "reopen",
     "retrieve",
     "revise",
@@ -66,15 +68,14 @@ def insert_new(call: Call, module: Module, values: dict[str, str | None]) -> tup
     written: dict[str, str | None] = {
         "createdtime": call.now,
         "modifiedtime": call.now,
-        "CreatedTime": call.now,
-        "ModifiedTime": call.now,
         "modifiedby": call.user.id,
         "source": "WEBSERVICE",
         "creator": call.user.id,
         "createdby": call.user.id,
+        "CreatedTime": call.now,
+        "ModifiedTime": call.now,
     }
-    given = defaults(module, booleans=call.profile.cloud_fields)
-    for name, value in (given | values | written).items():
+    for name, value in (defaults(call, module) | values | written).items():
         if name in module.columns:
             row[module.columns[name]] = value
     if module.number_field:
@@ -99,9 +100,13 @@ def create(call: Call) -> object:
             INTERNAL_SERVER_ERROR for text in a date, or the integer 0 for a duplicate.
     """
     module = call.visible(call.text("elementType"))
-    if not module.creatable or not call.user.may_write(module):
+    if not call.user.may_write(module):
         raise denied("Permission to write is denied")
     element = call.element()
+    if not module.creatable:
+        if not call.user.is_admin:
+            raise denied("Permission to write is denied")
+        refuse_system(call, module, element)
     files = list(call.files)
     lines = given_lines(element) if module.has_lines else []
     if module.has_lines and not element.get("LineItems"):
@@ -115,7 +120,7 @@ def create(call: Call) -> object:
         values |= own_amounts(module, element)
     if module.name in ("Calendar", "Events") and call.profile.computes_durations:
         values |= duration(values)
-    if module.name == "Calendar" and not values.get("activitytype"):
+    if module.name == "Calendar" and values.get("activitytype") != "Task":
         return _task_among_events(call, module, values)
     number, row = insert_new(call, module, values)
     keep_label(call, module, number, element, row)
@@ -146,7 +151,7 @@ def _with_new_lines(
 
 
 def _task_among_events(call: Call, module: Module, values: dict[str, str | None]) -> object:
-    """Store a task without activitytype: the echo has a task's id, the record is an event."""
+    """Store an event of what does not say that it is a task; the echo has a task's id."""
     number, stored = insert_new(call, SCHEMA.modules["Events"], values)
     events = SCHEMA.modules["Events"].columns
     row = tuple(
@@ -181,7 +186,8 @@ def retrieve(call: Call) -> object:
     """Answer `retrieve`: one record with its label, and with its line items where it has any.
 
     Raises:
-        Fault: ACCESS_DENIED or INVALID_ID_ATTRIBUTE; RECORD_NOT_FOUND for a user who is missing.
+        Fault: ACCESS_DENIED or INVALID_ID_ATTRIBUTE; RECORD_NOT_FOUND for a user who is
+            not active.
     """
     module, number, row = call.found(call.text("id"))
     call.require_whole(call.text("id"))
@@ -264,7 +270,7 @@ def _break_off(
         values[name] = stored_form(module.fields[name], element.get(name))
     values["pre_tax_total"] = "0.00000000"
     call.store.change(module, number, values)
-    add_lines(call.store, module.record_id(number), lines)
+    add_lines(call.store, module.record_id(number), lines, sold=False)
     raise Fault("INTERNAL_SERVER_ERROR", _UNKNOWN, 500, keeps=True)
 
 
@@ -288,6 +294,12 @@ def delete(call: Call) -> object:
     module, number, _ = call.found(call.text("id"))
     if not call.user.may_delete(module) or not module.creatable:
         raise denied("Permission to read given object is denied")
+    remove(call, module, number)
+    return {"status": "successful"}
+
+
+def remove(call: Call, module: Module, number: int) -> None:
+    """Delete a record, whoever asks."""
     values = "row_state = ?"
     if "modifiedtime" in module.columns:
         values += f", modifiedtime = '{call.now}'"
@@ -305,7 +317,6 @@ def delete(call: Call) -> object:
     call.store.run("DELETE FROM pairs WHERE a = ?", (number,))
     call.store.run("DELETE FROM pairs WHERE b = ?", (number,))
     call.log(module, number)
-    return {"status": "successful"}
 
 
 def reopen(call: Call) -> object:

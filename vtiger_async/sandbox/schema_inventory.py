@@ -114,7 +114,7 @@ assigned_user_id owner! : Assigned To
 @lines
 hdnS_H_Percent double(3) : Taxes On Charges
 @marks
-region_id picklist : Tax Region
+region_id picklist null : Tax Region
 
 [PurchaseOrder] 14 | Purchase Orders | Purchase Order | subject | purchaseorder_no PO
 purchaseorder_no string ro : Purchase Order Number
@@ -139,7 +139,7 @@ paid currency default=0 : Paid
 balance currency default=0 : Balance
 hdnS_H_Percent double(3) : Taxes On Charges
 @marks
-region_id picklist : Tax Region
+region_id picklist null : Tax Region
 
 [SalesOrder] 15 | Sales Orders | Sales Order | subject | salesorder_no SO
 salesorder_no string ro : Sales Order Number
@@ -171,7 +171,7 @@ invoicestatus picklist! : Invoice Status
 @lines
 hdnS_H_Percent double(3) : Taxes On Charges
 @marks
-region_id picklist : Tax Region
+region_id picklist null : Tax Region
 last_recurring_date date ro : Next Invoice Date
 
 [Invoice] 16 | Invoices | Invoice | subject | invoice_no INV
@@ -199,6 +199,6 @@ balance currency default=0 : Balance
 hdnS_H_Percent double(8) : Taxes On Charges
 potential_id reference to=Potentials : Deal Name
 @marks
-region_id picklist : Tax Region
+region_id picklist null : Tax Region
 """
 """The inventory modules."""

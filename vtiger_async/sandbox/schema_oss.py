@@ -289,7 +289,10 @@ _ON_DOCUMENTS = [
 ]  # fmt: skip
 
 EXTRA_FIELDS: dict[str, list[dict[str, Any]]] = {
-    **dict.fromkeys(("Products", "Services"), [*_ON_PRODUCTS, _CURRENCY]),
-    **dict.fromkeys(("Invoice", "Quotes", "SalesOrder", "PurchaseOrder"), _ON_DOCUMENTS),
+    **{name: [*_ON_PRODUCTS, _CURRENCY] for name in ("Products", "Services")},
+    "Invoice": _ON_DOCUMENTS,
+    "Quotes": _ON_DOCUMENTS,
+    "SalesOrder": _ON_DOCUMENTS,
+    "PurchaseOrder": _ON_DOCUMENTS,
 }
 """Fields that are described and hold nothing of their own: taxes and charges."""

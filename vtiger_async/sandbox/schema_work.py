@@ -12,6 +12,7 @@ _COMMENTED = (
     "Leads,PurchaseOrder,Quotes,Invoice,Faq,HelpDesk,ProjectTask,"
     "Project,Potentials,Accounts,Contacts,SalesOrder"
 )
+_MILESTONE = " projectmilestone_no PM"
 
 WORK = f"""
 [Faq] 10 | FAQ | FAQ | question | faq_no FAQ
@@ -44,7 +45,7 @@ description text : Description
 duration_hours string(200) : Duration
 duration_minutes picklist : Duration Minutes
 location string(150) : Location
-reminder_time integer : Send Reminder
+reminder_time integer null : Send Reminder
 recurringtype picklist : Repeat
 notime boolean : No Time
 modifiedby reference ro to=Users : Last Modified By
@@ -80,7 +81,7 @@ contact_id reference to=Contacts : Contact Name
 notes_title string(50)! : Title
 createdtime datetime ro : Created Time
 modifiedtime datetime ro : Modified Time
-filename file : File Name
+filename file null : File Name
 assigned_user_id owner! : Assigned To
 notecontent text : Note
 filetype string(50) ro : File Type
@@ -88,7 +89,7 @@ filesize integer ro : File Size
 filelocationtype string(5) : Download Type
 fileversion string(50) : Version
 filestatus boolean default=1 : Active
-filedownloadcount integer ro : Download Count
+filedownloadcount integer ro null : Download Count
 folderid reference to=DocumentFolders : Folder Name
 note_no string ro : Document No
 modifiedby reference ro to=Users : Last Modified By
@@ -127,7 +128,7 @@ product_id reference to=Products : Product Name
 ticketseverities picklist : Severity
 ticketstatus picklist! : Status
 ticketcategories picklist : Category
-update_log text : Update History
+update_log text null : Update History
 hours double(8) : Hours
 days double(8) : Days
 createdtime datetime ro : Created Time
@@ -149,8 +150,8 @@ start_date date : Start Date
 end_date date ro : End Date
 sc_related_to reference to=Contacts,Accounts : Related To
 tracking_unit picklist : Tracking Unit
-total_units double : Total Units
-used_units double : Used Units
+total_units double(2) : Total Units
+used_units double(2) : Used Units
 subject string(100)! : Subject
 due_date date : Due date
 planned_duration string ro : Planned Duration (in Days)
@@ -158,7 +159,7 @@ actual_duration string ro : Actual Duration (in Days)
 contract_status picklist : Status
 contract_priority picklist : Priority
 contract_type picklist : Type
-progress double ro : Progress
+progress double ro null : Progress
 contract_no string ro : Contract Number
 modifiedby reference ro to=Users : Last Modified By
 @marks
@@ -234,7 +235,7 @@ description text : Description
 isconvertedfrompotential boolean : Is Converted From Opportunity
 potentialid reference to=Potentials : Deal Name
 
-[ProjectMilestone] 29 | Project Milestones | Project Milestone | projectmilestonename | projectmilestone_no PM
+[ProjectMilestone] 29 | Project Milestones | Project Milestone | projectmilestonename |{_MILESTONE}
 projectmilestonename string(255)! : Project Milestone Name
 projectmilestonedate date : Milestone Date
 projectid reference! to=Project : Related To

@@ -104,5 +104,7 @@ Asia/Magadan=(UTC+12:00) Magadan
 Pacific/Tongatapu=(UTC+13:00) Nukualofa
 """
 
-ZONES = dict(line.split("=", 1) for line in _TEXT.strip().splitlines())
+ZONES = {
+    name: label for name, _, label in (line.partition("=") for line in _TEXT.strip().splitlines())
+}
 """The label of each zone, by its name."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from base64 import b64encode
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from random import Random
 
@@ -31,6 +32,26 @@ _OWNERS = ("19x1", "19x1", "19x1", "19x5", "19x5", "20x2", "20x3", "19x7")
 _IMAGE = bytes.fromhex(
     "47494638396101000100800000000000ffffff2c00000000010001000002024401003b"
 )  # a GIF of one pixel
+
+
+_SETTINGS: dict[str, str | None] = {
+    "activity_view": "Today", "lead_view": "Today", "hour_format": "24", "start_hour": "09:00",
+    "reports_to_id": "", "currency_id": "21x1", "currency_grouping_pattern": "123,456,789",
+    "currency_decimal_separator": ".", "currency_grouping_separator": ",",
+    "currency_symbol_placement": "$1.0", "internal_mailer": "1", "theme": "softed",
+    "language": "en_us", "reminder_interval": "1 Minute", "no_of_currency_decimals": "2",
+    "dayoftheweek": "Sunday", "callduration": "5", "othereventduration": "5",
+    "calendarsharedtype": "public", "default_record_view": "Summary", "rowheight": "medium",
+    "defaulteventstatus": "Planned", "defaultactivitytype": "Call",
+}  # fmt: skip
+"""What a user's settings are at first."""
+_FIRST: dict[str, str | None] = {
+    "activity_view": "This Week", "hour_format": "12", "start_hour": "00:00", "end_hour": "23:00",
+    "is_owner": "1", "theme": "alphagrey", "phone_crm_extension": None, "rowheight": None,
+    "truncate_trailing_zeros": "1", "hidecompletedevents": None,
+    "defaultcalendarview": "MyCalendar", "defaultlandingpage": "Home",
+}  # fmt: skip
+"""Where those of the first user are others."""
 
 
 def plant(store: Store, seed: int, records: int | None) -> None:
@@ -85,10 +106,9 @@ def _system(store: Store, seed: int) -> None:
             "status": "Active" if user.active else "Inactive",
             "time_zone": user.time_zone,
             "date_format": "yyyy-mm-dd" if user.is_admin else "mm-dd-yyyy",
-            "currency_id": "21x1",
-            "language": "en_us",
+            "userlabel": f"{user.first_name} {user.last_name}",
         }
-        _put(store, "Users", user.number, values)
+        _put(store, "Users", user.number, _SETTINGS | (_FIRST if user.number == 1 else {}) | values)
     for number, name, text in GROUPS:
         _put(store, "Groups", number, {"groupname": name, "description": text})
     for number, name, code, symbol, rate in (
@@ -99,7 +119,9 @@ def _system(store: Store, seed: int) -> None:
         default = {"defaultid": "-11" if number == 1 else "0", "currency_status": "Active"}
         _put(store, "Currency", number, values | default | {"conversion_rate": rate})
     for number, name in ((1, "Default"), (2, "Verträge")):
-        _put(store, "DocumentFolders", number, {"foldername": name, "sequence": str(number)})
+        values = {"foldername": name, "sequence": str(number)}
+        described = {"description": "This is a Default Folder"} if number == 1 else {}
+        _put(store, "DocumentFolders", number, values | described)
     for number, label, rate in (
         (1, "VAT", "4.500"),
         (2, "Sales", "10.000"),
@@ -108,10 +130,11 @@ def _system(store: Store, seed: int) -> None:
         values = {"taxname": f"tax{number}", "taxlabel": label, "percentage": rate}
         fixed = {"method": "Simple", "type": "Fixed", "compoundon": "[]", "regions": "[]"}
         _put(store, "Tax", number, values | fixed)
-    _put(store, "CompanyDetails", 1, {"organizationname": "Sandbox & Söhne", "city": "Lyon"})
+    company = {"organizationname": "Sandbox & Söhne", "city": "Lyon", "logoname": "logo.gif"}
+    _put(store, "CompanyDetails", 1, company | {"logo": b64encode(_IMAGE).decode()})
 
 
-def _put(store: Store, name: str, number: int, values: dict[str, str]) -> None:
+def _put(store: Store, name: str, number: int, values: Mapping[str, str | None]) -> None:
     module = SCHEMA.modules[name]
     row = tuple(values.get(item.name, item.empty) for item in module.stored)
     store.insert(module, number, row)

@@ -178,6 +178,13 @@ class Store:
         self._entity += 1
         return self._entity
 
+    def count_from(self, module: Module, number: int) -> None:
+        """Let the next record of the module get this number, and those after it the next."""
+        if module.name in self._plain:
+            self._plain[module.name] = number - 1
+        else:
+            self._entity = number - 1
+
     def recount(self, module: Module) -> None:
         """Let the numbers of a module's records go on behind the last that is there."""
         self._plain[module.name] = self._last(module.name)

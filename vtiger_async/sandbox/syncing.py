@@ -13,6 +13,7 @@ from time import gmtime, strftime, strptime
 from vtiger_async.sandbox.access import denied
 from vtiger_async.sandbox.answers import Fault
 from vtiger_async.sandbox.calls import Call
+from vtiger_async.sandbox.inventory_totals import DISCOUNTS
 from vtiger_async.sandbox.query import PAGE
 from vtiger_async.sandbox.reading import is_star_known, row_form, unset_in_row, view_of
 from vtiger_async.sandbox.schema import Module
@@ -105,6 +106,8 @@ def _changes(
             unset_in_row(call, module, record)
             for name in view.sensitive:
                 record[name] = MASK if record[name] else ""
+            if call.profile.document_discounts_hidden and module.has_lines:
+                record = {DISCOUNTS.get(name, name): value for name, value in record.items()}
             updated.append(record)
     return updated, deleted
 

@@ -2,7 +2,9 @@
 
 Measured on Vtiger 8.4: each handled error has HTTP 200; an operation that reads has its parameters
 from the URL alone, one that writes from the form alone, whatever the verb; requests of one session
-run one after another; what PHP does not catch is HTTP 500 with an empty body.
+run one after another; what PHP does not catch is HTTP 500 with an empty body. Read in the open
+source: an unknown operation is such a failure before the session is looked at, and so is a
+parameter that is a PHP array (`name[]`).
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import hashlib
 import hmac
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from typing import Literal, TypeAlias
 
 import anyio
 from attrs import define, evolve, field
@@ -22,7 +25,12 @@ from vtiger_async.sandbox.params import Call
 from vtiger_async.sandbox.replies import Reply, failure, success
 from vtiger_async.wire.operations import OPERATIONS
 
-__all__ = ["CHALLENGE_SECONDS", "IDLE_SECONDS", "WEBSERVICE_PATH", "Webservice"]
+__all__ = ["CHALLENGE_SECONDS", "IDLE_SECONDS", "WEBSERVICE_PATH", "LossCode", "Webservice"]
+
+LossCode: TypeAlias = Literal[
+    "AUTHENTICATION_REQUIRED", "INVALID_SESSIONID", "SESSION_EXPIRED", "SESSION_LEFT_IDLE"
+]
+"""The codes by which a lost session can show; INVALID_SESSIONID is the one that was measured."""
 
 WEBSERVICE_PATH = "/webservice.php"
 """The path of all operations."""
@@ -37,15 +45,26 @@ _JSON = b"application/json"
 _READING = {"getchallenge"} | {
     name.lower() for name, operation in OPERATIONS.items() if operation.verb == "GET"
 }
+_OF_SESSIONS = frozenset({"extendsession", "logout"})
+_LOSSES: dict[LossCode, str] = {
+    "AUTHENTICATION_REQUIRED": "Authencation required",
+    "INVALID_SESSIONID": "Session Identifier provided is Invalid",
+    "SESSION_EXPIRED": "Session has life span over please login again",
+    "SESSION_LEFT_IDLE": "Session has been invalidated to due lack activity",
+}
 _FATAL = Reply(500, b"", content_type=b"text/html; charset=UTF-8")
 
 
 @define
 class _Session:
-    """One session: its user, when it was used last, and the lock that PHP holds on it."""
+    """One session: its user, when it was used last, and the lock that PHP holds on it.
+
+    What a client has hung up on goes on, and holds the session until `held_until`.
+    """
 
     user: User
     used: float
+    held_until: float = 0.0
     lock: anyio.Lock = field(factory=anyio.Lock)
 
 
@@ -62,6 +81,7 @@ class Webservice:
     clock: Clock
     _tokens: dict[str, tuple[str, float]] = field(factory=dict[str, tuple[str, float]], repr=False)
     _sessions: dict[str, _Session] = field(factory=dict[str, _Session], repr=False)
+    _ended: dict[str, LossCode] = field(factory=dict[str, LossCode], repr=False)
     _given: int = 0
 
     @staticmethod
@@ -78,10 +98,22 @@ class Webservice:
             yield
             return
         async with session.lock:
+            if (left := session.held_until - self.clock.time()) > 0:
+                await self.clock.sleep(left)
             yield
 
-    def end_sessions(self) -> None:
-        """Forget every session and challenge, as a server does that restarts."""
+    def hold(self, call: Call, until: float) -> None:
+        """Keep the session of a call that nobody waits for any more, until it is executed."""
+        if session := self._sessions.get(call.session or ""):
+            session.held_until = until
+
+    def end_sessions(self, code: LossCode = "INVALID_SESSIONID") -> None:
+        """Forget every session and challenge, as a server does that restarts.
+
+        Args:
+            code: What calls on these sessions are told from now on.
+        """
+        self._ended |= dict.fromkeys(self._sessions, code)
         self._sessions.clear()
         self._tokens.clear()
 
@@ -106,6 +138,7 @@ class Webservice:
             return self._challenge(_text(call, "username"))
         if name == "login":
             return self._login(_text(call, "username"), _text(call, "accessKey"))
+        self._check_operation(call)
         session = self._session(call)
         if name == "logout":
             del self._sessions[call.session or ""]
@@ -113,9 +146,11 @@ class Webservice:
         if name == "extendsession":
             return self._shown(call.session or "", session.user)
         profile = self.engine.profile
-        known = profile.session_operations or {known.lower() for known in OPERATIONS}
-        if name not in known or name in profile.session_fatal:
-            raise Fault("UNKNOWN_OPERATION", "Unknown operation requested", 500)
+        arrays = profile.session_operations and any(
+            isinstance(value, list) for value in call.params.values()
+        )
+        if arrays or name in profile.session_fatal:
+            raise Fault("INTERNAL_SERVER_ERROR", "Unknown Error while processing request", 500)
         try:
             return self.engine.execute(
                 call.name, call.params, session.user, call.files, crowded=crowded
@@ -125,6 +160,12 @@ class Webservice:
             if profile.stops_at_missing_maps and missed:
                 raise Fault(fault.code, fault.message, 500) from None
             raise
+
+    def _check_operation(self, call: Call) -> None:
+        """Refuse an unknown operation: fatally on the open source, where sessions come later."""
+        name, known = call.name.lower(), self.engine.profile.session_operations
+        if known and name not in known | _OF_SESSIONS:
+            raise Fault("UNKNOWN_OPERATION", "Unknown operation requested", 500)
 
     def _challenge(self, username: str) -> object:
         if not username:
@@ -170,12 +211,15 @@ class Webservice:
 
         Raises:
             Fault: AUTHENTICATION_REQUIRED without a session's name, INVALID_SESSIONID for one that
-                is unknown or was idle too long.
+                is unknown or was idle too long, and the code on order for those that were ended.
         """
         if not call.session:
             raise Fault("AUTHENTICATION_REQUIRED", "Authencation required")
         now = self.clock.time()
         session = self._sessions.get(call.session)
+        if call.session in self._ended:
+            code = self._ended[call.session]
+            raise Fault(code, _LOSSES[code])
         if session is None or now - session.used > IDLE_SECONDS:
             self._sessions.pop(call.session, None)
             raise Fault("INVALID_SESSIONID", "Session Identifier provided is Invalid")

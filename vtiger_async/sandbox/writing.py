@@ -19,9 +19,17 @@ from vtiger_async.sandbox.schema import SCHEMA, Field, Module
 from vtiger_async.sandbox.store import DELETED, LIVE, comparable
 from vtiger_async.sandbox.stored_form import MASK, as_text, stored_form
 
-__all__ = ["defaults", "duration", "refuse_duplicates", "require", "stored_values"]
+__all__ = [
+    "defaults",
+    "duration",
+    "refuse_duplicates",
+    "refuse_system",
+    "require",
+    "stored_values",
+]
 
-_OWNER = re.compile(r"(?:(\d{1,9})x)?(\d{1,18})", re.ASCII)
+_OWNER = re.compile(r"\s*(\d{1,9})x(\d{1,18})(\D.*)?", re.ASCII | re.DOTALL)
+_BARE_NUMBER = re.compile(r"\d+(?:\.\d+)?", re.ASCII)
 
 
 def stored_values(call: Call, module: Module, element: Element) -> dict[str, str | None]:
@@ -31,7 +39,8 @@ def stored_values(call: Call, module: Module, element: Element) -> dict[str, str
     silently left out (measured).
 
     Raises:
-        Fault: A reference is malformed or of the wrong module, or a date is text.
+        Fault: A reference or an owner is malformed, a reference is of the wrong module, the user
+            may not give a record to that owner, or a date is text.
     """
     values: dict[str, str | None] = {}
     for name, value in element.items():
@@ -41,7 +50,7 @@ def stored_values(call: Call, module: Module, element: Element) -> dict[str, str
         if not call.user.sees_field(module, item) or ("sensitive" in item.flags and value == MASK):
             continue
         if item.type == "owner":
-            values[name] = _owner(as_text(value))
+            values[name] = _owner(call, value)
         elif item.type == "reference":
             values[name] = _reference(call, item, as_text(value))
         else:
@@ -65,37 +74,64 @@ def _reference(call: Call, item: Field, text: str) -> str | None:
     return None if state in (None, DELETED) else module.record_id(number)
 
 
-def _owner(text: str) -> str | None:
-    """Return the owner as it is stored: nobody asks whether there is such a user (measured)."""
-    found = _OWNER.fullmatch(text)
-    if found is None:
-        return "0" if text else None
-    prefix, number = found.groups()
-    module = SCHEMA.by_prefix.get(int(prefix)) if prefix else None
-    if module is not None and module.name not in ("Users", "Groups"):
-        return number
-    if module is None:
-        is_group = int(number) in [group[0] for group in GROUPS]
-        module = SCHEMA.modules["Groups" if is_group else "Users"]
-    return module.record_id(int(number))
+def _owner(call: Call, value: object) -> str | None:
+    """Return the owner as it is stored; a number that is nobody's is stored bare (all measured).
 
-
-def defaults(module: Module, *, booleans: bool = True) -> dict[str, str | None]:
-    """Return what a new record gets for the fields that have a default.
-
-    Args:
-        module: The module.
-        booleans: Whether booleans have theirs too, which the open source does not mind (measured).
+    An admin's prefix is not looked at, and a number without one stands for the caller. Anyone else
+    has to name a user or a group as they are.
     """
+    text = as_text(value)
+    if not text:
+        return None
+    found = _OWNER.fullmatch(text)
+    if isinstance(value, list) or (found is None and _BARE_NUMBER.fullmatch(text) is None):
+        raise bad_id()
+    number = int(found[2]) if found else 0
+    owner = _numbered(call, number)
+    if not call.user.is_admin:
+        named = found and (found[3] or "x").startswith("x") and f"{found[1]}x{number}" == owner
+        if not named:
+            raise denied("Cannot assign record to the given user")
+    return owner if number else call.user.id
+
+
+def _numbered(call: Call, number: int) -> str:
+    users, groups = SCHEMA.modules["Users"], SCHEMA.modules["Groups"]
+    if call.store.state(users, number) not in (None, DELETED):
+        return users.record_id(number)
+    is_group = number in [group[0] for group in GROUPS]
+    return groups.record_id(number) if is_group else str(number)
+
+
+def defaults(call: Call, module: Module) -> dict[str, str | None]:
+    """Return what a new record gets for the fields that have a default (see the profile)."""
     values: dict[str, str | None] = {}
     for item in module.stored:
-        if item.default is None or (item.type == "boolean" and not booleans):
+        if item.default is None:
+            continue
+        if not call.profile.defaults_apply and item.name != "conversion_rate":
             continue
         if item.type == "reference":
             values[item.name] = SCHEMA.modules[item.refers_to[0]].record_id(int(item.default))
         else:
             values[item.name] = stored_form(item, item.default)
     return values
+
+
+def refuse_system(call: Call, module: Module, element: Element) -> None:
+    """Refuse a new record of a module that nobody creates records in, for the first reason.
+
+    Raises:
+        Fault: INVALID_ID_ATTRIBUTE for a role that is no id, REFERENCE_INVALID for any that is one;
+            MANDATORY_FIELDS_MISSING for a field; ACCESS_DENIED where all is there.
+    """
+    role = as_text(element.get("roleid")) if module.name == "Users" else ""
+    if role:
+        if split_id(role) is None:
+            raise bad_id()
+        raise Fault("REFERENCE_INVALID", "Invalid reference specified for roleid")
+    require(call, module, element, all_fields=True)
+    raise denied("Permission to write is denied")
 
 
 def duration(values: dict[str, str | None]) -> dict[str, str | None]:

@@ -12,7 +12,7 @@ import logging
 import random
 import secrets
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import tenacity
 from attrs import define, field, frozen
@@ -26,12 +26,12 @@ from vtiger_async.errors import (
 )
 from vtiger_async.quota.windows import Observation, read_headers
 from vtiger_async.retry import RetryBudget, RetryPolicy, Verdict, verdict
-from vtiger_async.transport.admission import Admission
-from vtiger_async.transport.http import Http, Outgoing
+from vtiger_async.transport.admission import Admission, Ticket
+from vtiger_async.transport.http import Outgoing
 from vtiger_async.wire.decode import Answer, decode
 from vtiger_async.wire.operations import Repeat
 
-__all__ = ["Call", "CallOptions", "Pipeline"]
+__all__ = ["Call", "CallOptions", "Pipeline", "Sender"]
 
 _log = logging.getLogger("vtiger_async")
 _call_ids = itertools.count(1)
@@ -53,6 +53,14 @@ class CallOptions:
     timeout: float
     max_wait: float
     retry: RetryPolicy
+
+
+class Sender(Protocol):
+    """What a pipeline sends requests with: `Http`, or what stands in front of it."""
+
+    async def send(self, request: Outgoing, seconds: float, ticket: Ticket) -> Answer:
+        """Send a request and return the answer, as `Http.send` does."""
+        ...
 
 
 @define(eq=False)
@@ -98,7 +106,7 @@ class Pipeline:
         chance: Draws random numbers from 0 to 1, for jitter.
     """
 
-    http: Http
+    http: Sender
     admission: Admission
     budget: RetryBudget = field(factory=RetryBudget)
     chance: Callable[[], float] = random.random

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import base64
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, cast
 from urllib.request import getproxies, proxy_bypass
@@ -62,13 +62,16 @@ class Outgoing:
         body: The form, or None.
         files: Files that make the form multipart.
         fields: The form's fields where there are files.
+        anonymous: Whether it goes without the user's key, and without cookies: webservice.php wants
+            neither.
     """
 
     verb: str
-    url: str
+    url: str = field(repr=lambda url: repr(url.partition("?")[0]))
     body: bytes | None = field(default=None, repr=False)
     files: tuple[FilePart, ...] = ()
     fields: Mapping[str, str] = field(factory=dict[str, str], repr=False)
+    anonymous: bool = False
 
 
 class _HideQueries(logging.Filter):
@@ -136,6 +139,7 @@ class Http:
 
     Attributes:
         connections: The size of the pool; never below the calls in flight.
+        observer: What is called with each request and its answer, if anything; it must not raise.
     """
 
     connections: int
@@ -144,6 +148,7 @@ class Http:
     _own: _Connections | None = field(default=None, init=False, repr=False)
     _busy: dict[object, int] = field(factory=dict[object, int], init=False, repr=False)
     _closed: bool = field(default=False, init=False)
+    observer: Callable[[Outgoing, Answer], None] | None = field(default=None, init=False)
 
     @classmethod
     def with_key(cls, username: str, access_key: str, connections: int, injected: Any) -> Http:
@@ -177,7 +182,12 @@ class Http:
         self._busy[client] = self._busy.get(client, 0) + 1
         try:
             built = self._build(request, seconds, trace)
-            response = await client.send(built)
+            if request.anonymous and client is not self._own:
+                # What the injected client knows of its own accord stays out as well.
+                built.headers.pop("Cookie", None)
+                response = await cast("httpx.AsyncClient", client).send(built, auth=None)
+            else:
+                response = await client.send(built)
         except BaseException as error:
             lost_slot = _is_a(error, "PoolTimeout")
             unproven = not (evidence or lost_slot) or _is_a(error, *_AFTER_SENDING)
@@ -195,7 +205,10 @@ class Http:
         headers = {
             k.decode("latin-1").lower(): v.decode("latin-1") for k, v in response.headers.raw
         }
-        return Answer(response.status_code, response.reason_phrase, headers, response.content)
+        answer = Answer(response.status_code, response.reason_phrase, headers, response.content)
+        if self.observer is not None:
+            self.observer(request, answer)
+        return answer
 
     def _client(self) -> httpx.AsyncClient | _Connections:
         if self._closed:
@@ -214,7 +227,7 @@ class Http:
             return self._lean(request, extensions)
         # The client's own headers and hooks count: it builds the request.
         client = cast("httpx.AsyncClient", self._injected)
-        headers = {"Authorization": self._authorization}
+        headers = {} if request.anonymous else {"Authorization": self._authorization}
         if request.body is not None:
             headers["Content-Type"] = _FORM
         return client.build_request(
@@ -229,8 +242,9 @@ class Http:
     def _lean(self, request: Outgoing, extensions: dict[str, Any]) -> httpx.Request:
         """Return the request with all its headers given, at a third of the price of `content=`."""
         url = _address(request.url) if request.verb == "POST" else httpx.URL(request.url)
-        authorization = (b"Authorization", self._authorization.encode("ascii"))
-        headers = [(b"Host", url.netloc), *_HEADERS, authorization]
+        headers = [(b"Host", url.netloc), *_HEADERS]
+        if not request.anonymous:
+            headers.append((b"Authorization", self._authorization.encode("ascii")))
         if request.files:
             return httpx.Request(
                 request.verb, url, headers=headers, **_multipart(request), extensions=extensions

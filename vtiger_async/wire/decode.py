@@ -129,6 +129,8 @@ def error_of(error: Any, answer: Answer) -> VtigerError:
     if not isinstance(code, str | int) or isinstance(code, bool) or code == "":
         code = None
     message = str(details.get("message") or "") or _reason(answer)
+    if answer.status == 414:  # from the web server in front
+        message = f"{_describe(answer)}: the URL is too long; give fewer or shorter values"
     kind = _kind(code, message, answer.status)
     context: dict[str, Any] = {"status": answer.status, "code": code}
     if kind is errors.MandatoryFieldError:

@@ -140,8 +140,16 @@ def json_text(value: Any) -> str:
         raise InvalidArgumentError(f"this cannot be sent as JSON: {error}") from None
 
 
-def encode_parameters(operation: Operation, values: Mapping[str, Any]) -> Pairs:
+def encode_parameters(
+    operation: Operation, values: Mapping[str, Any], *, lists_as_json: bool = False
+) -> Pairs:
     """Return the operation's parameters as text, in the order of its row; None is left out.
+
+    Args:
+        operation: The operation's row.
+        values: The parameters by their names on the wire.
+        lists_as_json: Whether lists are JSON, as webservice.php has them: `name[]` makes a PHP
+            array, which its parameters cannot be (read in the open source).
 
     Raises:
         InvalidArgumentError: A parameter that the operation needs is missing or empty.
@@ -155,7 +163,7 @@ def encode_parameters(operation: Operation, values: Mapping[str, Any]) -> Pairs:
                     f"{parameter.name} must not be empty", operation=operation.name
                 )
             continue
-        if parameter.encoding == "json":
+        if parameter.encoding == "json" or (lists_as_json and parameter.encoding == "list"):
             pairs.append((parameter.name, json_text(value)))
         elif parameter.encoding == "list":
             pairs.extend((f"{parameter.name}[]", str(item)) for item in value)

@@ -1,0 +1,183 @@
+"""An empty result is believed only where the statement can match something."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import pytest
+
+from vtiger_async import F, InvalidArgumentError, InvalidIdError, Select, VtigerError, parse, select
+from vtiger_async.sandbox import Fault, Sandbox
+
+pytestmark = [pytest.mark.anyio, pytest.mark.virtual_time]
+
+Profile = Literal["cloud", "oss-8.4"]
+PROFILES: tuple[Profile, ...] = ("cloud", "oss-8.4")
+WAYS = ["all", "first", "count", "pages", "typed"]
+
+
+async def ask(crm: Any, statement: str | Select, way: str) -> object:
+    """Ask a statement in one of the ways that there are."""
+    query = crm.query(statement)
+    if way == "pages":
+        return await anext(query.pages(), None)
+    if way == "typed":
+        return await query.typed().all()
+    return await getattr(query, way)()
+
+
+ALONE: list[tuple[str, type[VtigerError], str]] = [
+    ("select id from Contacts where lastname = Smith;", InvalidArgumentError, "write 'Smith'"),
+    ("select id from Contacts where lastname in ('a', b);", InvalidArgumentError, "write 'b'"),
+    ("select id from Contacts where lastname like x;", InvalidArgumentError, "bare word"),
+    ("select id from Contacts where birthday = null;", InvalidArgumentError, "never matches"),
+    ("select id from Contacts where birthday != NULL;", InvalidArgumentError, "never matches"),
+    ("select id from Contacts where id = '595';", InvalidIdError, "'595' is not a record id"),
+    ("select id from Contacts where id > 595;", InvalidIdError, "its module's prefix"),
+    ("select id from Contacts where id in ('4x1','abc');", InvalidIdError, "'abc'"),
+]
+
+
+@pytest.mark.parametrize(("text", "kind", "message"), ALONE)
+async def test_what_the_statement_alone_tells_costs_no_call(
+    text: str, kind: type[VtigerError], message: str
+) -> None:
+    """A bare word, null, and an id without its prefix are refused before anything is sent."""
+    sandbox = Sandbox(limits=False, records=0)
+    async with sandbox.client() as crm:
+        with pytest.raises(kind, match=message):
+            crm.query(text)
+    assert sandbox.ledger()["calls"] == {}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "select id from Contacts where donotcall = true or emailoptout = false;",
+        "select id from Contacts where id = 4x595;",
+        "select id from Contacts where id = ' ';",
+        "select id from Contacts where lastname = 'null';",
+        "select id from Contacts where account_id = ' ';",
+        "select id from Contacts where phone = '123' order by lastname;",
+    ],
+)
+async def test_what_the_server_understands_is_sent(text: str) -> None:
+    """Booleans, ids as words, empty references and numbers as text are no fault."""
+    sandbox = Sandbox(limits=False, records=0)
+    async with sandbox.client() as crm:
+        await crm.me()
+        await crm.describe("Contacts")
+        assert await crm.query(text).all() == []
+
+
+def faults(described: dict[str, str]) -> list[tuple[Select, str]]:
+    """Return statements whose fault only a description tells, with what is said of them."""
+    contacts, accounts, other = described["Contacts"], described["Accounts"], "99"
+    return [
+        (select("Contacts").order_by("lastnam"), r"ORDER BY: .*'lastnam'.*did you mean 'lastname'"),
+        (select("Contacts").order_by("lastname", "Email", descending=True), "mean 'email'"),
+        (select("Contacts").where(F.id == f"{other}x1"), f"ids of Contacts begin with {contacts}x"),
+        (select("Contacts").where(F.account_id == "5"), "account_id holds record ids, and '5'"),
+        (parse("select * from Contacts where account_id = 5;"), "account_id holds record ids"),
+        (parse("select * from Contacts where assigned_user_id != '1';"), "assigned_user_id holds"),
+        (parse(f"select * from Contacts where id in ('{other}x1', '{other}x2');"), "cannot match"),
+        (select("Contacts").where(F.account_id == f"{contacts}x1"), "refers to Accounts, and not"),
+        (select("Contacts").where(F.assigned_user_id == f"{accounts}x1"), "refers to Users"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("number", range(9))
+async def test_an_empty_answer_to_a_faulty_statement_is_an_error(
+    profile: Profile, way: str, number: int
+) -> None:
+    """What the server answers with an empty list is told, for one describe that is then kept."""
+    sandbox = Sandbox(profile=profile, limits=False, records=30)
+    async with sandbox.client() as other:
+        prefixes = {
+            name: (await other.describe(name)).id_prefix for name in ("Contacts", "Accounts")
+        }
+    async with sandbox.client() as crm:
+        await crm.describe("Accounts")
+        statement, message = faults(prefixes)[number]
+        if way == "count" and statement.order_fields:
+            statement = statement.where(F.lastname == "Nobody")  # what it counts needs no order
+        with pytest.raises(InvalidArgumentError, match=message):
+            await ask(crm, statement, way)
+        spent = sandbox.ledger()["calls"]
+        assert spent["describe"] == 4
+        with pytest.raises(InvalidArgumentError, match=message):
+            await ask(crm, statement, way)
+        assert sandbox.ledger()["calls"] == spent
+
+
+async def test_an_id_of_a_known_module_is_refused_before_a_call() -> None:
+    """Where the prefix is known to be another module's, nothing is sent."""
+    sandbox = Sandbox(limits=False, records=30)
+    async with sandbox.client() as crm:
+        accounts = await crm.describe("Accounts")
+        with pytest.raises(InvalidArgumentError, match="cannot match: it is about Accounts"):
+            crm.query(select("Contacts").where(F.id == f"{accounts.id_prefix}x1"))
+        mixed = F.id.in_([f"{accounts.id_prefix}x1", "4x1"])
+        assert await crm.query(select("Contacts").where(mixed)).all() == []
+        assert await crm.query(select("Calendar").where(F.id == "18x1")).all() == []
+
+
+async def test_a_described_module_is_checked_before_a_call() -> None:
+    """With the description at hand, unknown fields in any place cost no call."""
+    sandbox = Sandbox(limits=False, records=0)
+    async with sandbox.client() as crm:
+        await crm.describe("Contacts")
+        for statement, place in [
+            (select("Contacts", "nofield"), "SELECT"),
+            (select("Contacts").where(F.nofield == "x"), "WHERE"),
+            (select("Contacts").order_by("nofield"), "ORDER BY"),
+        ]:
+            with pytest.raises(InvalidArgumentError, match=f"{place}: .*refresh=True"):
+                await crm.query(statement).all()
+    assert sandbox.ledger()["calls"] == {"describe": 1}
+
+
+async def test_fields_of_line_items_are_no_fault() -> None:
+    """An inventory module is asked for its line items' fields, which describe does not tell."""
+    sandbox = Sandbox(limits=False)
+    async with sandbox.client() as crm:
+        await crm.describe("Invoice")
+        assert await crm.query(select("Invoice", "subject", "quantity")).all()
+
+
+async def test_doubts_spend_one_describe_while_it_is_kept() -> None:
+    """Empty results of sound statements cost one describe, and then none."""
+    sandbox = Sandbox(limits=False, records=0)
+    async with sandbox.client() as crm:
+        await crm.me()
+        for _ in range(3):
+            assert await crm.query(select("Contacts").order_by("lastname")).all() == []
+            assert await crm.query(select("Contacts").where(F.lastname == "x")).all() == []
+    assert sandbox.ledger()["calls"] == {"me": 1, "query": 6, "describe": 1}
+
+
+async def test_a_module_that_cannot_be_described_keeps_its_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where describe is refused, the empty answer stands."""
+    sandbox = Sandbox(limits=False, records=0)
+    execute: Any = sandbox.engine.execute
+
+    def refusing(operation: str, *rest: Any, **options: Any) -> Any:
+        if operation == "describe":
+            raise Fault("ACCESS_DENIED", "Permission to perform the operation is denied")
+        return execute(operation, *rest, **options)
+
+    monkeypatch.setattr(sandbox.engine, "execute", refusing)
+    async with sandbox.client() as crm:
+        assert await crm.query(select("Contacts").order_by("lastname")).all() == []
+
+
+async def test_records_that_came_need_no_second_look() -> None:
+    """A faulty order cannot give records, so a page of them ends every doubt."""
+    sandbox = Sandbox(limits=False, records=30)
+    async with sandbox.client() as crm:
+        assert await crm.query(select("Contacts").order_by("lastname")).all()
+    assert "describe" not in sandbox.ledger()["calls"]

@@ -1,0 +1,174 @@
+"""How a statement with an order of its own is read: by offset, and then a last look by id.
+
+It is loaded by the first such statement. The id settles the order of equal values, which is
+another one in each page; but one direction holds, for the last field only (measured on Vtiger 8.4),
+so under DESC no id can be added. An order by one field is then read upwards, from its end; one by
+several is put together from upward ones.
+"""
+
+from __future__ import annotations
+
+from attrs import evolve
+
+from vtiger_async.client.paging import PAGE, Reader, by_number, count_of
+from vtiger_async.client.position import Position
+from vtiger_async.models.records import Record
+from vtiger_async.vtql import Select
+
+__all__ = ["next_ordered"]
+
+_HIDDEN_RUN = 2_000
+"""Hidden rows to look behind for the order's sake, where count(*) tells of more records."""
+_UNCOUNTED_RUN = 1_000
+"""The same where count(*) tells nothing. What stands behind them is found by id."""
+
+
+async def next_ordered(reader: Reader) -> list[Record] | None:
+    """Return the next records of a statement whose order is not that of the ids; None at the end.
+
+    Args:
+        reader: What is read; its position moves.
+    """
+    statement, position = reader.statement, reader.position
+    if not statement.descending:
+        return await _forwards(reader)
+    is_small = (statement.limit_to or PAGE + 1) + (statement.offset_by or 0) <= PAGE
+    if is_small and position.offset == 0 and reader.gathered is None:
+        return await _forwards(reader)
+    sees_all = not reader.is_joined and await reader.source.sees_all()
+    if is_small and sees_all:
+        return await _forwards(reader)
+    if not sees_all or len(statement.order_fields) > 1:
+        return await _gathered(reader)
+    if position.total is None:
+        total = await count_of(reader.source.fetch, reader.pieces[0])
+        position.total = -1 if total is None else total
+    return await (_gathered(reader) if position.total < 0 else _backwards(reader))
+
+
+async def _backwards(reader: Reader) -> list[Record] | None:
+    """Read by offset from the end of the opposite order, with one row of overlap."""
+    position, statement = reader.position, reader.pieces[0]
+    overlap = 1 if position.offset else 0
+    end = (position.total or 0) - (reader.statement.offset_by or 0) - position.offset + overlap
+    start = max(0, end - reader.size(overlap))
+    if end <= overlap:
+        return _ended(reader)
+    rows = (await reader.source.fetch(_upwards(statement).offset(start).limit(end - start)))[::-1]
+    if overlap and rows and rows[0].id == position.anchor:
+        rows = rows[1:]
+    elif overlap:
+        position.shifted = True
+    position.offset += end - start - overlap
+    position.anchor = str(rows[-1].id) if rows else None
+    return reader.fresh(by_number(rows), remember=True)
+
+
+def _upwards(statement: Select) -> Select:
+    return statement.order_by(*statement.order_fields, "id")
+
+
+async def _gathered(reader: Reader) -> list[Record] | None:
+    """Read all upwards, and then give it from its end: where nobody can tell where that is.
+
+    For hidden rows and for those of line items have a place in the order, too.
+    """
+    if reader.gathered is None:
+        reader.gathered = await _all_of(reader, _upwards(reader.pieces[0]))
+        if len(reader.statement.order_fields) > 1:
+            reader.gathered = await _regrouped(reader, reader.gathered)
+    rows = by_number(reader.gathered[: -PAGE - 1 : -1])
+    del reader.gathered[-PAGE:]
+    if not rows:
+        return _ended(reader)
+    return reader.fresh(rows, reader.statement.offset_by or 0, remember=True)
+
+
+async def _all_of(reader: Reader, statement: Select) -> list[Record]:
+    """Return the records of a statement whose order leaves no two equal."""
+    inner = Reader(statement, reader.source, Position())
+    records: list[Record] = []
+    while (page := await _forwards(inner)) is not None and inner.position.phase == "pages":
+        records += page
+    moved = inner.position.phase == "sweep"
+    reader.position.shifted = reader.position.shifted or moved
+    return records
+
+
+async def _regrouped(reader: Reader, upwards: list[Record]) -> list[Record]:
+    """Return records that ascend in every field so that all fields but the last descend.
+
+    Where records are equal in those fields, only the server can tell. It is asked for them with
+    ascending and with descending ids: a run of both that holds the same records is a group of
+    equals, and no part of it is.
+    """
+    piece = evolve(reader.pieces[0], fields=("id",), descending=False)
+    by = piece.order_by(*piece.order_fields[:-1], "id")
+    ascending = [record.id.number for record in await _all_of(reader, by)]
+    descending = [record.id.number for record in await _all_of(reader, evolve(by, descending=True))]
+    group = 0
+    groups: dict[int, int] = {}
+    unmatched: set[int] = set()
+    for number, other in zip(ascending, descending, strict=False):
+        groups[number] = group
+        unmatched ^= {number} ^ {other}
+        group += not unmatched
+    return sorted(upwards, key=lambda record: -groups.get(record.id.number, group))
+
+
+async def _forwards(reader: Reader) -> list[Record] | None:
+    """Read by offset, one row of overlap: it shows whether rows have moved between pages."""
+    position, statement = reader.position, reader.pieces[0]
+    drop = await reader.dropped_here()
+    known = position.total if position.total is not None else -1
+    if 0 <= known <= position.given + position.dropped:
+        return _ended(reader)
+    overlap = 0 if position.anchor is None else 1
+    start, size = position.offset - overlap, reader.size(overlap + drop)
+    if not statement.descending and "id" not in statement.order_fields:
+        statement = _upwards(statement)
+    first_row = (reader.statement.offset_by or 0) - drop + start
+    page = await reader.source.fetch(statement.offset(first_row).limit(size))
+    if overlap and page and page[0].id == position.anchor:
+        rows = page[1:]
+    else:
+        # Not where it was; or rows after a short page, which was not the last then.
+        position.shifted = position.shifted or (bool(overlap or page) and position.offset > 0)
+        rows = page
+    if not rows:
+        return await _behind_hidden(reader, start + size)
+    reader.empty_rows = 0
+    position.offset = start + size
+    position.anchor = str(rows[-1].id) if len(page) == size else None
+    reader.is_short = len(page) < size
+    return reader.fresh(by_number(rows), drop, remember=True)
+
+
+async def _behind_hidden(reader: Reader, end: int) -> list[Record] | None:
+    """Go on behind an empty page, or end: an administrator's is the end.
+
+    Args:
+        reader: What is read.
+        end: The row behind the page.
+    """
+    position = reader.position
+    if await reader.source.sees_all():
+        return _ended(reader)
+    if position.total is None:
+        total = await count_of(reader.source.fetch, reader.pieces[0])
+        position.total = -1 if total is None else total
+    reader.empty_rows += end - position.offset
+    most = _UNCOUNTED_RUN if position.total < 0 else _HIDDEN_RUN
+    missing = position.total < 0 or position.given + position.dropped < position.total
+    if not missing or reader.empty_rows >= most:
+        # What moved between two short pages shows nowhere.
+        position.shifted = position.shifted or missing or position.offset > PAGE
+        return _ended(reader)
+    position.offset, position.anchor, reader.is_short = end, None, True
+    return []
+
+
+def _ended(reader: Reader) -> list[Record] | None:
+    """Turn to the last look by id, or end."""
+    reader.turn_to_sweep()
+    return [] if reader.position.phase == "sweep" else None

@@ -1,0 +1,47 @@
+"""The words that say nothing of anybody: codes of Vtiger, and what its own messages are made of."""
+
+from __future__ import annotations
+
+__all__ = ["CODES", "METADATA", "PLAIN", "SAID", "TAGS", "TEXT_TYPES"]
+
+_CODES = """
+    delete_all elementType fieldTypeList fieldTypeList[] fieldname id modifiedTime module
+    operation relatedLabel relatedRecordId relatedType relationIdLabel searchIn serviceName
+    sessionName accessKey sourceRecordId sourcefield syncType targetfield type
+"""
+_METADATA = """
+    add_picklist delete_picklist edit_picklist editionLimits listtypes picklist_dependency
+    relatedtypes
+"""
+_PLAIN = """
+    _module count currency_code date_format delete_all fieldname fileid filesize filetype
+    hour_format id imageattachmentids is_admin is_owner language modifiedTime lastModifiedTime
+    record_module setype source status time_zone version vtigerVersion userId
+"""
+_SAID = """
+    a an and are at by does for has have in is it no not of on or the to with you your
+    access accesskey already any authencation authentication cannot challenge closed code command
+    convert converted create created current data database date denied delete deleted detected
+    duplicate duplicates element error exceeded exist exists expired failed field fields file
+    format found given id identifier in inactive incorrect information internal invalid lead limit
+    login mandatory message method missing mode module name operation owner parameter password
+    perform permission picklist provided query read record records reference related relation
+    request requested required s server session specified sql state status successfull
+    successfully syntax text token trying type unable unknown unsupported update updated user
+    username value values while write wrong
+"""
+_TAGS = "a b br div em h1 h2 h3 i img li ol p script span strong table tbody td th tr u ul"
+_TEXT_TYPES = "string text email phone url skype richtext"
+
+CODES = frozenset(_CODES.split())
+"""Parameters that are codes of Vtiger."""
+METADATA = frozenset(_METADATA.split())
+"""Operations that speak of the instance and not of its records."""
+PLAIN = frozenset(_PLAIN.split())
+"""Names of values that are codes wherever they stand, where the value has the form of one."""
+SAID = frozenset(_SAID.split())
+"""Words of the server's own messages, which stay though a record may hold them too."""
+TAGS = frozenset(_TAGS.split())
+"""The tags of HTML that stand in texts."""
+TEXT_TYPES = frozenset(_TEXT_TYPES.split())
+"""The types of fields whose default is somebody's text."""
