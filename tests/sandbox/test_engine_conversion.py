@@ -39,6 +39,7 @@ def test_a_lead_becomes_three_records(crm: Crm) -> None:
     assert account["isconvertedfromlead"] == "1"
 
 
+@on_the_cloud
 def test_given_fields_win(crm: Crm) -> None:
     """What is sent with an entity stands before what the lead has."""
     stage = {"sales_stage": "Qualification", "potentialname": "P"}
@@ -54,6 +55,7 @@ def test_a_lead_is_converted_once(crm: Crm) -> None:
     assert crm.refused("convertlead", element=element)[0] == "LEAD_ALREADY_CONVERTED"
 
 
+@on_the_cloud
 def test_an_organisation_alone_is_answered_with_null(crm: Crm) -> None:
     """The organisation is there all the same; nothing asked leaves the lead as it is."""
     assert convert(crm, {}) is None
