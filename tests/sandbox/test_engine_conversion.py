@@ -39,6 +39,7 @@ def test_a_lead_becomes_three_records(crm: Crm) -> None:
     assert account["isconvertedfromlead"] == "1"
 
 
+@on_the_cloud
 def test_given_fields_win(crm: Crm) -> None:
     """What is sent with an entity stands before what the lead has."""
     stage = {"sales_stage": "Qualification", "potentialname": "P"}

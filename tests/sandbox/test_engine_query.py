@@ -85,7 +85,7 @@ def test_text_compares_as_in_the_database(crm: Crm, condition: str, found: str) 
         ("modifiedtime > '2020-01-01'", "01234567"),
         ("modifiedtime < '2020-01-01 10:00'", ""),
         ("donotcall = true", "1"),
-        ("donotcall = 'x'", "0234567"),
+        ("donotcall = 'x'", ""),
         ("donotcall in (1, '7')", "1"),
         ("donotcall like '1'", "1"),
         ("donotcall like true", ""),
@@ -100,30 +100,34 @@ def test_moments_and_numbers_compare_as_such(crm: Crm, condition: str, found: st
 
 
 def test_references_compare_by_record(crm: Crm) -> None:
-    """A reference is written as an id; a blank, or the number 0, finds those that are empty."""
+    """A reference is written as an id, of which the number counts; 0 finds those that are empty."""
     acme = crm.values("select id from Accounts;", "id")[0]
     assert places(crm, f"account_id = '{acme}'") == "0246"
     assert places(crm, f"account_id in ({acme}, '3x9')") == "0246"
     assert places(crm, f"account_id != '{acme}'") == "1357"
     assert places(crm, f"account_id > '{acme}'") == ""
-    assert places(crm, "account_id = '3x0'") == places(crm, "account_id = ' '") == "1357"
+    assert places(crm, "account_id = '3x0'") == "1357"
+    assert places(crm, f"account_id = '7x{acme[2:]}'") == "0246"
+    for blank in ("' '", "0", "'3'", "null"):
+        answer = crm.refused("query", query=f"select id from Contacts where account_id = {blank};")
+        assert answer[0] == "INVALID_ID_ATTRIBUTE"
     assert places(crm, "account_id in ('3x0', '3x1')") == "1357"
     assert places(crm, "account_id != '3x0'") == "0246"
     assert places(crm, "assigned_user_id = '19x5'") == "0246"
 
 
 def test_ids_compare_by_number(crm: Crm) -> None:
-    """Ids are numbers to `<` and `>`, equal only with their prefix, and may stand unquoted."""
+    """Ids are numbers, whatever their prefix, and may stand unquoted."""
     first, *rest = crm.values("select id from Contacts order by id;", "id")
     assert crm.values(f"select id from Contacts where id > '{first}' order by id;", "id") == rest
     assert len(crm.query(f"select id from Contacts where id = {first};")) == 1
     assert len(crm.query(f"select id from Contacts where id like '{first}';")) == 1
     assert len(crm.query(f"select id from Contacts where id in ('{first}', '4x1');")) == 1
-    assert crm.query(f"select id from Contacts where id = '3x{first[2:]}';") == []
+    assert crm.query(f"select id from Contacts where id = '3x{first[2:]}';") == [{"id": first}]
     assert crm.query("select id from Contacts where id > '4x99999999999999999999';") == []
-    assert crm.query("select id from Contacts where id = ' ';") == []
-    answer = crm.refused("query", query="select id from Contacts where id = 'abc';")
-    assert answer == ("INVALID_ID_ATTRIBUTE", "Id specified is incorrect")
+    for bad in ("'abc'", "' '", "0", "null"):
+        answer = crm.refused("query", query=f"select id from Contacts where id = {bad};")
+        assert answer == ("INVALID_ID_ATTRIBUTE", "Id specified is incorrect")
 
 
 @pytest.mark.parametrize(
@@ -139,7 +143,7 @@ def test_ids_compare_by_number(crm: Crm) -> None:
         "where lastname = Anna",
         "where lastname like Anna",
         "where id > 595",
-        "where account_id = 3",
+        "where assigned_user_id = 3",
         "where lastname = 'Anna' or lastname = Anna",
         r"where lastname = 'x\'",
         r"where lastname like 'x\'",

@@ -220,11 +220,13 @@ def test_a_change_needs_an_id_of_that_module(crm: Crm, operation: str) -> None:
         {},
         {"id": "abc"},
         {"id": "4x"},
-        {"id": "77x1"},
         {"id": account.replace("3x", "4x")},
     ):
         assert crm.refused(operation, element=bad | rest) == BAD_ID
-    assert crm.refused(operation, element=rest | {"id": "4x999999"}) == DENIED
+    for missing in ("4x999999", "4x5abc", "4"):
+        assert crm.refused(operation, element=rest | {"id": missing}) == DENIED
+    unknown = crm.refused(operation, element=rest | {"id": "77x1"})
+    assert unknown[1].endswith("denied for id")
 
 
 @pytest.mark.parametrize(

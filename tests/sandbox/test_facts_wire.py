@@ -47,7 +47,7 @@ async def test_results_of_every_kind(profile: str) -> None:
             element = json.dumps({"leadId": lead, "entities": entities})
             converted = await http.post(REST + "convertlead", data={"element": element})
             assert converted.json() == {"success": True, "result": None}
-            none = await http.get(REST + "relatedtypes", params={"elementType": "Faq"})
+            none = await http.get(REST + "relatedtypes", params={"elementType": "Users"})
             assert none.json()["result"]["information"] == []
             values = json.dumps({"fieldname": "leadsource", "values": ["Fair"]})
             form = {"elementType": "Leads", "element": values}

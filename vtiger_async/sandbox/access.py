@@ -26,7 +26,16 @@ GROUPS = (
 )
 """The groups: number, name and description."""
 
-_PRIVATE = frozenset({"Contacts"})
+_OSS_PRIVATE = frozenset({"Contacts", "Calendar", "Events", "PBXManager"})
+_OSS_OPEN = frozenset(
+    ("Services", "ServiceContracts", "Assets", "Project", "ProjectTask", "ProjectMilestone",
+     "ModComments", "SMSNotifier", "PBXManager")
+)  # fmt: skip
+_OSS_HIDDEN = frozenset(
+    (module, name)
+    for module in ("Invoice", "Quotes", "SalesOrder", "PurchaseOrder")
+    for name in ("discount_amount", "discount_percent")
+) | {("HelpDesk", "update_log")}
 
 CLOUD_FIELDS = frozenset(
     (module.name, item.name)
@@ -64,6 +73,10 @@ class User:
         hidden_modules: The modules the user does not see.
         hidden_fields: The fields the user does not see, as (module, field).
         undeletable: The modules whose records the user may not delete.
+        private: The modules of which others than admins see only what is theirs.
+        writable: The modules that the user may write though else only reading.
+        unwritable: The modules that the user may only read though else writing.
+        date_format: How the user's own pages show a date, which `describe` tells.
     """
 
     name: str
@@ -79,6 +92,10 @@ class User:
     hidden_modules: frozenset[str] = frozenset({"Users"})
     hidden_fields: frozenset[tuple[str, str]] = frozenset()
     undeletable: frozenset[str] = frozenset()
+    private: frozenset[str] = frozenset({"Contacts"})
+    writable: frozenset[str] = frozenset()
+    unwritable: frozenset[str] = frozenset()
+    date_format: str = "yyyy-mm-dd"
 
     @property
     def id(self) -> str:
@@ -101,7 +118,7 @@ class User:
 
     def is_restricted(self, module: Module) -> bool:
         """Return whether the user sees only some records of the module."""
-        return module.name in _PRIVATE and not self.is_admin
+        return module.name in self.private and not self.is_admin
 
     def reads(self, module: Module, owner: str | None) -> bool:
         """Return whether the user may read a record of that owner."""
@@ -109,7 +126,11 @@ class User:
 
     def may_write(self, module: Module) -> bool:
         """Return whether the user may create and change records of the module."""
-        return not self.read_only and self.sees(module)
+        if self.is_admin:
+            return self.sees(module)
+        if self.read_only and module.name not in self.writable:
+            return False
+        return self.sees(module) and module.name not in self.unwritable
 
     def may_delete(self, module: Module) -> bool:
         """Return whether the user may delete records of the module."""
@@ -143,7 +164,21 @@ def users_of(
         User("guest", 6, "Gus", "Guest", _key(seed, "guest"), read_only=True),
         User("inactive", 7, "Ina", "Inactive", _key(seed, "inactive"), active=False),
     )  # fmt: skip
-    absent = frozenset[tuple[str, str]]()
-    if profile is not None and not profile.cloud_fields:
-        absent = CLOUD_FIELDS
-    return {user.name: evolve(user, hidden_fields=user.hidden_fields | absent) for user in users}
+    if profile is None or profile.cloud_fields:
+        return {user.name: user for user in users}
+    return {user.name: _of_the_open_source(user) for user in users}
+
+
+def _of_the_open_source(user: User) -> User:
+    """Return the user with the rights that the roles of a fresh open source give (measured)."""
+    hidden = user.hidden_fields | CLOUD_FIELDS
+    changed = evolve(user, hidden_fields=hidden, private=_OSS_PRIVATE)
+    if user.is_admin:
+        return changed
+    return evolve(
+        changed,
+        hidden_fields=hidden | _OSS_HIDDEN,
+        writable=_OSS_OPEN,
+        unwritable=frozenset({"Emails", "DocumentFolders", "HelpDesk"}),
+        date_format="mm-dd-yyyy" if user.name == "sales" else user.date_format,
+    )

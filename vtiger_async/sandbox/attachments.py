@@ -11,7 +11,7 @@ import base64
 
 from vtiger_async.sandbox.access import denied
 from vtiger_async.sandbox.answers import Fault, Upload
-from vtiger_async.sandbox.calls import Call, bad_id, split_id
+from vtiger_async.sandbox.calls import Call, id_parts
 from vtiger_async.sandbox.schema import Module
 from vtiger_async.sandbox.store import Store
 
@@ -61,9 +61,7 @@ def files_retrieve(call: Call) -> object:
             ACCESS_DENIED where the record it belongs to may not be read.
     """
     text = call.text("id")
-    asked = split_id(text)
-    if asked is None:
-        raise bad_id()
+    asked = id_parts(text)
     found = call.store.rows("SELECT * FROM files WHERE n = ?", (asked[1],))
     if not found or found[0][1].partition("x")[0] != str(asked[0]):
         raise Fault("RECORD_NOT_FOUND", "Record you are trying to access is not found")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import TypeAlias, cast
 
 from attrs import frozen
@@ -18,13 +19,23 @@ from vtiger_async.sandbox.profiles import Profile
 from vtiger_async.sandbox.schema import SCHEMA, Module
 from vtiger_async.sandbox.store import DELETED, Row, Store
 
-__all__ = ["Call", "Element", "bad_id", "internal_error", "split_id", "unknown_entity"]
+__all__ = [
+    "Call",
+    "Element",
+    "bad_id",
+    "fatal_error",
+    "id_parts",
+    "internal_error",
+    "split_id",
+    "unknown_entity",
+]
 
 Element: TypeAlias = "dict[str, object]"
 """The fields of a record as they came in."""
 
-_LEADING = re.compile(r"\s*(\d{1,9})", re.ASCII)
-_DIGITS = re.compile(r"\d{1,18}", re.ASCII)
+_LEADING = re.compile(r"\s*([+-]?\d+(?:\.\d*)?(?:[eE][+-]?\d{1,2})?)", re.ASCII)
+_NUMERIC = re.compile(r"\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?\s*", re.ASCII)
+_SOMEWHERE = re.compile(r"[0-9]+x[0-9]+")
 _ID = re.compile(r"(\d{1,9})x(\d{1,18})", re.ASCII)
 
 
@@ -38,9 +49,40 @@ def internal_error() -> Fault:
     return Fault("INTERNAL_SERVER_ERROR", "Unknown Error while processing request")
 
 
+def fatal_error() -> Fault:
+    """Return the answer to what PHP itself gives up on: HTTP 500 (measured)."""
+    return Fault("INTERNAL_SERVER_ERROR", "Unknown Error while processing request", 500)
+
+
 def unknown_entity(what: str = "Relation specified is incorrect") -> Fault:
     """Return the answer to an unknown relation; its code is spelt as Vtiger spells it."""
     return Fault("UNKOWN_ENTITY", what)
+
+
+def _leading_number(text: str) -> int:
+    """Return the number that MySQL reads at the start of a text; -1 for none, and for a part."""
+    found = _LEADING.match(text)
+    value = Decimal(found[1]) if found else Decimal(-1)
+    return int(value) if value == value.to_integral_value() and 0 <= value < 2**63 else -1
+
+
+def id_parts(text: str) -> tuple[int, int]:
+    """Return the prefix and the number of an id as leniently as Vtiger reads it (measured).
+
+    It only asks that an `NxM` stands somewhere in it; a bare number is a prefix without record.
+
+    Args:
+        text: The id. -1 stands for a part that no record has.
+
+    Raises:
+        Fault: INVALID_ID_ATTRIBUTE for anything else.
+    """
+    if text not in ("", "0") and _NUMERIC.fullmatch(text):
+        return _leading_number(text), -1
+    if not _SOMEWHERE.search(text):
+        raise bad_id()
+    prefix, number, *_ = text.split("x")
+    return _leading_number(prefix), _leading_number(number)
 
 
 def split_id(text: str) -> tuple[int, int] | None:
@@ -129,6 +171,17 @@ class Call:
             raise denied()
         return module
 
+    @staticmethod
+    def require_whole(text: str) -> None:
+        """Refuse an id with text behind its number, which Vtiger notices last (measured).
+
+        Raises:
+            Fault: INVALID_ID_ATTRIBUTE.
+        """
+        parts = text.split("x")
+        if len(parts) > 1 and not _NUMERIC.fullmatch(parts[1]):
+            raise bad_id()
+
     def module_and_number(self, text: str) -> tuple[Module, int]:
         """Return what an id says, read as leniently as Vtiger does.
 
@@ -136,21 +189,12 @@ class Call:
             Fault: ACCESS_DENIED for an unknown prefix or module, INVALID_ID_ATTRIBUTE for a number
                 that is none.
         """
-        prefix, _, rest = text.partition("x")
-        found = _LEADING.match(prefix)
-        module = SCHEMA.by_prefix.get(int(found[1])) if found else None
+        module = SCHEMA.by_prefix.get(_leading_number(text.partition("x")[0]))
         if module is None:
             raise denied("Permission to perform the operation is denied for id")
         if not self.user.sees(module):
             raise denied()
-        digits = rest.partition("x")[0]
-        if not digits.isascii() or not digits.isdigit():
-            # MySQL reads the number at its start: what is not there is denied first (measured).
-            begun = _DIGITS.match(digits)
-            if begun and self.store.module_of(int(begun[0])) is None:
-                raise denied()
-            raise bad_id()
-        return module, int(digits[:19])
+        return module, id_parts(text)[1]
 
     def found(self, text: str) -> tuple[Module, int, Row]:
         """Return the record of that id: module, number and row.
@@ -161,7 +205,7 @@ class Call:
                 is not active.
         """
         module, number = self.module_and_number(text)
-        row = self.store.record(module, number) if number < 2**63 else None
+        row = self.store.record(module, number) if number >= 0 else None
         if row is not None and module.name == "Users" and row[module.columns["status"]] != "Active":
             raise Fault("RECORD_NOT_FOUND", "Record you are trying to access is not found")
         if row is None:
@@ -173,8 +217,8 @@ class Call:
 
     def _explain(self, module: Module, number: int) -> None:
         """Raise what Vtiger says of a record that is not there, where it is no ACCESS_DENIED."""
-        if number >= 2**63 or not module.is_entity or module.name == "Users":
-            return  # users have numbers of their own
+        if not module.is_entity or module.name == "Users":
+            return
         other = self.store.module_of(number)
         if other is not None and other is not module and self.store.state(other, number) != DELETED:
             raise bad_id()

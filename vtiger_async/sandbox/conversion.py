@@ -150,7 +150,7 @@ def _make(
     element |= {key: value for key, value in given.items() if key not in ("create", "name")}
     try:
         values = stored_values(call, module, element)
-        require(module, element, all_fields=True)
+        require(call, module, element, all_fields=True)
     except Fault as fault:
         if fault.code != "MANDATORY_FIELDS_MISSING":
             raise

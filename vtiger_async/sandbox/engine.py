@@ -20,7 +20,7 @@ from vtiger_async.sandbox import conversion, finding, metadata, picklists, recor
 from vtiger_async.sandbox.access import User, users_of
 from vtiger_async.sandbox.answers import Fault, Upload
 from vtiger_async.sandbox.attachments import files_retrieve
-from vtiger_async.sandbox.calls import Call, internal_error
+from vtiger_async.sandbox.calls import Call, fatal_error, internal_error
 from vtiger_async.sandbox.profiles import ProfileName, profile_named
 from vtiger_async.sandbox.query import query
 from vtiger_async.sandbox.seed import plant
@@ -207,6 +207,8 @@ class Engine:
         if name in self.profile.unsupported:
             said = f"Operation {_NAMES.get(name, name)} has no counterpart in the open-source core"
             raise Fault("OPERATION_NOT_SUPPORTED", said, 404)
+        if name in self.profile.fatal_operations:
+            raise fatal_error()
         if name in _READS:
             return _READS[name](call)
         if name not in _WRITES:

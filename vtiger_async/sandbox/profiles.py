@@ -29,6 +29,8 @@ class Profile:
         version: What `login` tells as `vtigerVersion`.
         unsupported: Operations, in lower case, that answer 404 OPERATION_NOT_SUPPORTED: they are
             the Cloud's own.
+        fatal_operations: Operations, in lower case, that answer HTTP 500: what they need is not
+            there.
         session_calls_are_404: Whether `login` and its kin answer 404 on the REST path, where any
             other unknown operation answers 400.
         cloud_fields: Whether modules have the fields of the Cloud: pipelines and custom fields.
@@ -77,6 +79,7 @@ class Profile:
     content_type: str
     version: str
     unsupported: frozenset[str] = frozenset()
+    fatal_operations: frozenset[str] = frozenset()
     session_calls_are_404: bool = False
     cloud_fields: bool = True
     brief_me: bool = False
@@ -109,6 +112,7 @@ PROFILES: dict[ProfileName, Profile] = {
         content_type="application/json; charset=UTF-8",
         version="8.4.0",
         unsupported=frozenset({"decrypt", "reopen", "editionlimits"}),
+        fatal_operations=frozenset({"changepassword", "deleteuser", "retrieve_inventory"}),
         session_calls_are_404=True,
         cloud_fields=False,
         brief_me=True,
@@ -127,6 +131,8 @@ PROFILES: dict[ProfileName, Profile] = {
         unset=(
             ("HelpDesk", "update_log", None),
             ("Documents", "filedownloadcount", ""),
+            ("Documents", "filename", ""),
+            ("ServiceContracts", "progress", ""),
             ("Calendar", "parent_id", ""),
             ("Calendar", "contact_id", ""),
             ("Calendar", "reminder_time", ""),

@@ -14,8 +14,9 @@ from vtiger_async.sandbox.calls import Call
 from vtiger_async.sandbox.inventory_totals import DISCOUNTS
 from vtiger_async.sandbox.query_sql import BrokenSqlError, Sql, condition, joined
 from vtiger_async.sandbox.query_text import Statement, Value, module_named_in, parse_statement
-from vtiger_async.sandbox.reading import view_of
+from vtiger_async.sandbox.reading import unset_in_row, view_of
 from vtiger_async.sandbox.schema import LINE_ITEM, Field, Module
+from vtiger_async.sandbox.schema_oss import FAR_TABLES
 from vtiger_async.sandbox.store import LIVE, column, comparable
 from vtiger_async.sandbox.stored_form import MASK
 
@@ -112,6 +113,8 @@ def _order(call: Call, module: Module, statement: Statement) -> str:
         if "modifiedtime" in module.columns:
             ways += [f"{module.name}.modifiedtime", f"{module.name}.modifiedtime DESC"]
         return ways[call.number % len(ways)]
+    if not _joins(call, module, statement):
+        raise BrokenSqlError
     terms: list[str] = []
     for place, name in enumerate(statement.order):
         item = _field(call, module, name)
@@ -126,6 +129,22 @@ def _order(call: Call, module: Module, statement: Statement) -> str:
     # Equal rows have no order of their own: it differs from statement to statement.
     tie = "DESC" if call.number % 2 else "ASC"
     return ", ".join(terms if "id" in statement.order else [*terms, f"{module.name}.n {tie}"])
+
+
+def _joins(call: Call, module: Module, statement: Statement) -> bool:
+    """Return whether the tables of the fields to order by are read at all (measured).
+
+    A table is, when the statement selects one of its fields or asks for one.
+    """
+    if statement.fields is None or not call.profile.plain_describe:
+        return True
+    read = {*statement.fields, *(what.name for group in statement.where for what in group)}
+    return all(
+        read & table
+        for name in statement.order
+        for table in FAR_TABLES.get(module.name, ())
+        if name in table
+    )
 
 
 def _limit(limit: tuple[Value, ...]) -> tuple[int, int]:
@@ -186,6 +205,9 @@ def _rows(
     ]
     columns.append(f"'{module.prefix}x' || {module.name}.n")
     restricted = call.user.is_restricted(module)
+    starred = call.profile.starred_by_writer and "starred" in names
+    if starred:
+        columns.append(f"{module.name}.modifiedby")
     if restricted:
         columns.append(f"{module.name}.assigned_user_id")
     listed = ", ".join(columns)
@@ -196,6 +218,9 @@ def _rows(
         if not restricted or values[-1] in call.user.owners:
             # The owner behind the names is left out by zip.
             record: dict[str, object] = dict(zip(names, values, strict=False))
+            unset_in_row(call, module, record)
+            if starred and record["starred"] == "0" and values[len(names)] != call.user.id:
+                record["starred"] = None
             page[values[len(fields)]] = record
     masked = [f.name for f in fields if "sensitive" in f.flags]
     for record in page.values() if masked else ():

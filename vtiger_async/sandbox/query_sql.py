@@ -12,7 +12,7 @@ from typing import TypeAlias
 from vtiger_async.sandbox.calls import bad_id
 from vtiger_async.sandbox.folding import fold, fold_pattern, mysql_text, pattern_prefix
 from vtiger_async.sandbox.query_text import Comparison, Value
-from vtiger_async.sandbox.schema import Field, Module
+from vtiger_async.sandbox.schema import SCHEMA, Field, Module
 from vtiger_async.sandbox.store import Store, column, comparable
 from vtiger_async.sandbox.stored_form import number_of
 
@@ -23,7 +23,7 @@ Sql: TypeAlias = tuple[str, list[object]]
 
 _NEVER: Sql = ("0", [])
 _ID = re.compile(r"\s*(\d{1,9})x(\d+)", re.ASCII)
-_MOMENT = re.compile(r"(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2}(?::\d{2})?).*)?")
+_MOMENT = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})(?:[T ](\d{2}:\d{2}(?::\d{2})?).*)?")
 _WORDS = {"true": 1, "false": 0}
 
 
@@ -66,14 +66,21 @@ def condition(store: Store, module: Module, item: Field | None, what: Comparison
     return joined(parts, "OR")
 
 
-def _number_in(value: Value) -> tuple[int, int]:
-    """Return the prefix and the number of an id; 0 and 0 for a blank."""
-    found = _ID.fullmatch(value.text)
+def _number_in(value: Value, item: Field | None = None) -> int:
+    """Return the number of an id, whose prefix nobody looks at (measured).
+
+    Args:
+        value: The literal.
+        item: The field; None for the id.
+
+    Raises:
+        Fault: INVALID_ID_ATTRIBUTE for what is no id; a bare number is none in a reference.
+        BrokenSqlError: A bare number, other than 0, where an id or an owner is due.
+    """
+    found = _ID.match(value.text)
     if found:
-        return int(found[1]), min(int(found[2][:19]), 2**62)
-    if not value.text.strip():
-        return 0, 0
-    if value.text.isdigit() or value.text.lower() in ("true", "false", "null"):
+        return min(int(found[2][:19]), 2**62)
+    if value.text.lstrip("0").isdigit() and (item is None or item.type == "owner"):
         raise BrokenSqlError
     raise bad_id()
 
@@ -82,29 +89,35 @@ def _id_condition(module: Module, what: Comparison) -> Sql:
     ids = [_number_in(value) for value in what.values]
     name = f"{module.name}.n"
     if what.operator in ("=", "IN", "LIKE"):
-        own = [n if prefix == module.prefix else 0 for prefix, n in ids]
-        return f"{name} IN ({', '.join('?' * len(own))})", [*own]
-    return f"{name} {what.operator} ?", [ids[0][1]]
+        return f"{name} IN ({', '.join('?' * len(ids))})", [*ids]
+    return f"{name} {what.operator} ?", [ids[0]]
 
 
 def _reference_condition(
     store: Store, module: Module, item: Field, table: str, what: Comparison
 ) -> Sql:
-    ids = [_number_in(value) for value in what.values]
+    ids = [_number_in(value, item) for value in what.values]
     name = f"{table}.{column(item.name)}"
     equal = what.operator in ("=", "IN", "LIKE")
     if equal or what.operator == "!=":
         if table == module.name:
             store.ensure_index(module, item, column(item.name))
-        texts: list[object] = [f"{prefix}x{n}" for prefix, n in ids if n]
+        prefixes = _prefixes(item)
+        texts: list[object] = [f"{prefix}x{n}" for n in ids if n for prefix in prefixes]
         parts: list[Sql] = []
         if texts:
             parts.append((f"{name} IN ({', '.join('?' * len(texts))})", texts))
-        if len(texts) < len(ids):
+        if 0 in ids:
             parts.append((f"{name} IS NULL", []))
         sql, values = joined(parts, "OR")
         return (sql, values) if equal else (f"coalesce(NOT {sql}, 1)", values)
-    return f"coalesce({comparable(item, table)}, 0) {what.operator} ?", [ids[0][1]]
+    return f"coalesce({comparable(item, table)}, 0) {what.operator} ?", [ids[0]]
+
+
+def _prefixes(item: Field) -> list[int]:
+    """Return the prefixes of what a reference may point to."""
+    names = ("Users", "Groups") if item.type == "owner" else item.refers_to
+    return [SCHEMA.modules[name].prefix for name in names if name in SCHEMA.modules]
 
 
 def _bare_condition(item: Field, table: str, operator: str, value: Value) -> Sql:
@@ -129,6 +142,8 @@ def _operand(item: Field, value: Value) -> object:
     text = mysql_text(value.text, pattern=False)
     if text is None:
         raise BrokenSqlError
+    if item.type == "boolean":
+        return text  # the column holds text (measured)
     if item.kind == "number":
         return float(number_of(text))
     if item.kind == "text":
@@ -136,11 +151,17 @@ def _operand(item: Field, value: Value) -> object:
     found = _MOMENT.fullmatch(text)
     if found is None:
         return "0000-00-00" if item.kind == "date" else "0000-00-00 00:00:00"
-    day, clock = found.groups()
+    year, month, date, clock = found.groups()
+    day = f"{year}-{month:0>2}-{date:0>2}"
     if item.kind == "date" and clock in (None, "00:00", "00:00:00"):
         return day
     clock = clock or "00:00:00"
     return f"{day} {clock if len(clock) == 8 else clock + ':00'}"
+
+
+def _compared(item: Field, table: str) -> str:
+    """Return the expression that is compared with a quoted literal."""
+    return f"{table}.{column(item.name)}" if item.type == "boolean" else comparable(item, table)
 
 
 def _quoted_condition(
@@ -153,13 +174,13 @@ def _quoted_condition(
     if table == module.name:
         store.ensure_index(module, item, comparable(item))
     values = [_operand(item, value) for value in what.values]
-    return f"{comparable(item, table)} IN ({', '.join('?' * len(values))})", values
+    return f"{_compared(item, table)} IN ({', '.join('?' * len(values))})", values
 
 
 def _quoted_one(item: Field, table: str, operator: str, value: Value) -> Sql:
     # The plus keeps SQLite from walking an index of unequal values where the page is walked by id.
     plus = "" if operator == "=" or item.kind in ("date", "datetime") else "+"
-    return f"{plus}{comparable(item, table)} {operator} ?", [_operand(item, value)]
+    return f"{plus}{_compared(item, table)} {operator} ?", [_operand(item, value)]
 
 
 def _like(store: Store, module: Module, item: Field, table: str, value: Value) -> Sql:

@@ -19,20 +19,20 @@ from vtiger_async.sandbox.calls import internal_error
 __all__ = ["Comparison", "Statement", "Value", "module_named_in", "parse_statement"]
 
 _TOKEN = re.compile(
-    r"(?P<space>[ \t\r\n]+)|(?P<quoted>'(?:[^']|'')+')|(?P<word>-?[A-Za-z0-9_]+)"
-    r"|(?P<sign>!=|<=|>=|[=<>*,();])"
+    r"(?P<space>[ \t\r\n]+)|(?P<token>[A-Za-z0-9_]+|'(?:[^']|'')+'|[+-]\d+|!=|<=|>=|[=<>*,();])"
 )
 _SIGNS = {
-    "=": "EQ", "!=": "NE", "<": "LT", ">": "GT", "<=": "LTE", ">=": "GTE", "*": "ASTERISK",
-    ",": "COMMA", "(": "PARENOPEN", ")": "PARENCLOSE", ";": "SEMICOLON",
+    "=": "EQ", "!=": "NE", "<": "LT", ">": "GT", "<=": "LTE", ">=": "GTE",
+    "(": "PARENOPEN", ")": "PARENCLOSE", "and": "LOGICAL_AND", "or": "LOGICAL_OR",
 }  # fmt: skip
-_KEYWORDS = {
-    "select": "SELECT", "from": "FROM", "where": "WHERE", "and": "LOGICAL_AND",
-    "or": "LOGICAL_OR", "in": "IN", "like": "LIKE", "order": "ORDERBY", "by": "BY",
-    "limit": "LIMIT", "asc": "ASC", "desc": "DESC",
+_PROJECTED = {
+    "from": "FRM", "*": "ASTERISK", "(": "PARENOPEN", ")": "PARENCLOSE", "count": "COUNT",
+    ",": "COMMA",
 }  # fmt: skip
+_ORDERED = {",": "COMMA", "asc": "ASC", "desc": "DESC"}
+_LIMITED = {"limit": "LIMIT", ",": "COMMA", "(": "PARENOPEN", ")": "PARENCLOSE"}
 _OPERATORS = "EQ,LT,GT,LTE,GTE,NE,IN,LIKE"
-_MODULE = re.compile(r"from +([^\s;]+)", re.IGNORECASE)
+_MODULE = re.compile(r"from\s+([^\s;]+)", re.IGNORECASE)
 
 ValueKind: TypeAlias = Literal["word", "integer", "quoted"]
 
@@ -89,7 +89,7 @@ class Statement:
 
 
 def module_named_in(text: str) -> str | None:
-    """Return the module as the server finds it: after the first `from` that a space follows.
+    """Return the module as the server finds it: after the first `from` that white space follows.
 
     The end of a field's name counts, too: `select cf_memberfrom from Contacts` asks for a module
     named `from` (read in public client code).
@@ -108,17 +108,102 @@ def parse_statement(text: str) -> Statement:
     return _Parser(text).statement()
 
 
-def _tokens(text: str) -> Iterator[tuple[str, str, int]]:
+Token: TypeAlias = tuple[str, str, int]
+"""What the server takes a token for, the token, and its line."""
+
+
+def _texts(text: str) -> Iterator[tuple[str, int]]:
     place, line = 0, 1
     while place < len(text):
         found = _TOKEN.match(text, place)
         if found is None:
             raise internal_error()
         place = found.end()
-        kind = str(found.lastgroup)
-        if kind != "space":
-            yield kind, found[0], line
+        if found.lastgroup != "space":
+            yield found[0], line
         line += found[0].count("\n")
+
+
+class _Names:
+    """What the server takes each token for, which depends on those before it only (measured).
+
+    It walks from the fields over `from` to the table; from there on it is in one of three parts,
+    of which `where` is the first: any word may be a name or a value there.
+    """
+
+    def __init__(self) -> None:
+        self._part = "start"
+        self._counts = self._has_column = self._in_list = self._ordering = False
+
+    def of(self, text: str) -> str | None:
+        """Return the name of the next token; None for the word `order`, which is passed over."""
+        word = text.lower()
+        if self._part == "start":
+            self._part = "fields" if word == "select" else self._part
+            return "SELECT" if word == "select" else "Unknown"
+        if self._part in ("fields", "from"):
+            return self._projected(word)
+        if self._part == "table":
+            self._part = "where"
+            return "Unknown" if word == "where" else "TABLENAME"
+        return self._clause(word)
+
+    def _projected(self, word: str) -> str:
+        if word == "from":
+            self._part = "table"
+        elif self._part == "from":
+            return "Unknown"
+        elif word == "*" and not self._counts:
+            self._part = "from"
+        elif word == "count":
+            self._counts = True
+        return _PROJECTED.get(word, "COLUMNNAME")
+
+    def _clause(self, word: str) -> str | None:
+        if word == ";":
+            return "SEMICOLON"
+        if word == "order":
+            self._ordering = True
+            return None
+        if word == "by" and self._ordering:
+            self._part = "order"
+            return "ORDERBY"
+        if word in ("where", "limit"):
+            self._part = word
+        if self._part == "order":
+            return _ORDERED.get(word, "COLUMNNAME")
+        if self._part == "limit":
+            return _LIMITED.get(word, "VALUE")
+        return self._condition(word)
+
+    def _condition(self, word: str) -> str:
+        if word == "where":
+            return "WHERE"
+        if word == ")" and self._in_list:
+            self._in_list = self._has_column = False
+        if word in _SIGNS:
+            return _SIGNS[word]
+        if not self._has_column:
+            self._has_column = True
+            return "COLUMNNAME"
+        if word == "in":
+            self._in_list = True
+        if word in ("in", "like", ","):
+            return {"in": "IN", "like": "LIKE", ",": "COMMA"}[word]
+        self._has_column = self._in_list
+        return "VALUE"
+
+
+def _tokens(text: str) -> Iterator[Token]:
+    names = _Names()
+    for token, line in _texts(text):
+        name = names.of(token)
+        if name is not None:
+            yield name, token, line
+
+
+def _syntax_error(message: str) -> Fault:
+    return Fault("QUERY_SYNTAX_ERROR", message)
 
 
 class _Parser:
@@ -131,155 +216,127 @@ class _Parser:
         self._advance()
 
     def _advance(self) -> None:
-        self._kind, self._text, self._line = next(self._rest, ("end", "", self._line))
-        self._word = self._text.lower() if self._kind == "word" else ""
-
-    def _at(self, *words: str) -> bool:
-        """Return whether the next token is one of some keywords."""
-        return self._word in words
-
-    def _at_sign(self, *signs: str) -> bool:
-        return self._kind == "sign" and self._text in signs
-
-    def _at_end(self) -> bool:
-        return self._kind == "end"
+        self._name, self._text, self._line = next(self._rest, ("", "", self._line))
 
     def _take(self) -> str:
         text = self._last = self._text
         self._advance()
         return text
 
-    def _fault(self, expected: str, name_of_word: str) -> Fault:
-        """Return Vtiger's message; a word is called what the server takes it for there."""
-        if self._at_end():
-            token, name, text = self._last, "End of Input", "0"
-        else:
-            token = text = self._text
-            if self._kind == "sign":
-                name = _SIGNS[text]
-            elif self._kind == "quoted":
-                name = "VALUE"
-            else:
-                # After the statement, every word is a value to the server.
-                name = _KEYWORDS.get(self._word, name_of_word) if expected else "VALUE"
-        return Fault(
-            "QUERY_SYNTAX_ERROR",
-            f"Syntax Error on line {self._line}: token '{token}' Unexpected {name}({text}), "
-            f"expected one of: {expected}",
+    def _fault(self, expected: str) -> Fault:
+        """Return Vtiger's message, with what it had expected."""
+        token, found = self._text, f"{self._name}({self._text})"
+        if not self._name:
+            token, found = self._last, "End of Input(0)"
+        return _syntax_error(
+            f"Syntax Error on line {self._line}: token '{token}' Unexpected {found}, "
+            f"expected one of: {expected}"
         )
 
-    def _sign(self, sign: str, expected: str, name_of_word: str) -> None:
-        if not self._at_sign(sign):
-            raise self._fault(expected, name_of_word)
-        self._take()
+    def _expect(self, name: str, expected: str = "") -> str:
+        if self._name != name:
+            raise self._fault(expected or name)
+        return self._take()
 
     def statement(self) -> Statement:
-        if not self._at("select"):
-            if self._kind == "word":
-                raise Fault(
-                    "QUERY_SYNTAX_ERROR",
-                    f"Syntax Error on line {self._line}: token '{self._text}' Unexpected "
-                    f"Unknown({self._text}), expected one of: SELECT",
-                )
-            raise self._fault("SELECT", "Unknown")
-        self._take()
+        self._expect("SELECT")
         fields, is_count = self._projection()
         self._take()
-        if self._kind != "word" or self._word in _KEYWORDS:
-            raise self._fault("TABLENAME", "TABLENAME")
-        module = self._take()
-        where = self._where() if self._at("where") else ()
-        order, descending = self._order() if self._at("order") else ((), False)
-        limit = self._limit() if self._at("limit") else ()
-        if self._at("group"):
-            raise Fault("QUERY_SYNTAX_ERROR", "There is an syntax error in query")
-        in_where = bool(where) and not order and not limit
-        self._sign(";", "SEMICOLON", "COLUMNNAME" if in_where else "VALUE")
-        if not self._at_end():
-            raise self._fault("", "VALUE")
+        module = self._expect("TABLENAME")
+        if self._name not in ("WHERE", "ORDERBY", "LIMIT", "SEMICOLON", ""):
+            raise _syntax_error("There is an syntax error in query")
+        where = self._where() if self._name == "WHERE" else ()
+        order, descending = self._order() if self._name == "ORDERBY" else ((), False)
+        limit = self._limit() if self._name == "LIMIT" else ()
+        self._expect("SEMICOLON")
+        if self._name:
+            raise self._fault("")
         return Statement(module, fields, is_count, where, order, descending, limit)
 
     def _projection(self) -> tuple[tuple[str, ...] | None, bool]:
         """Read what stands between SELECT and FROM."""
-        if self._at_sign("*"):
+        if self._name == "COUNT":
+            return self._count()
+        if self._name == "ASTERISK":
             self._take()
-            found: tuple[tuple[str, ...] | None, bool] = None, False
-        else:
-            names = [self._column()]
-            if names[0].lower() == "count" and self._at_sign("("):
-                self._take()
-                self._sign("*", "ASTERISK", "COLUMNNAME")
-                self._sign(")", "PARENCLOSE", "COLUMNNAME")
-                found = (), True
-            else:
-                while self._at_sign(","):
-                    self._take()
-                    names.append(self._column())
-                found = tuple(names), False
-        if not self._at("from"):
-            raise self._fault("SELECT", "COLUMNNAME")
-        return found
+            if self._name != "FRM":
+                raise self._fault("FRM,COMMA")
+            return None, False
+        names = [self._expect("COLUMNNAME")]
+        while self._name == "COMMA":
+            self._take()
+            names.append(self._expect("COLUMNNAME", "SELECT"))
+        if self._name != "FRM":
+            raise self._fault("SELECT")
+        return tuple(names), False
 
-    def _column(self, expected: str = "COLUMNNAME") -> str:
-        if self._kind != "word" or self._word in _KEYWORDS:
-            raise self._fault(expected, "COLUMNNAME")
-        return self._take()
+    def _count(self) -> tuple[tuple[str, ...], bool]:
+        self._take()
+        for name in ("PARENOPEN", "ASTERISK", "PARENCLOSE"):
+            self._expect(name)
+        while self._name == "COMMA":  # what stands beside a count is passed over
+            self._take()
+            self._expect("COLUMNNAME", "SELECT")
+        if self._name != "FRM":
+            raise self._fault("SELECT")
+        return (), True
 
     def _where(self) -> tuple[tuple[Comparison, ...], ...]:
         """Read the conditions; AND binds before OR, and there are no parentheses."""
         alternatives: list[list[Comparison]] = [[]]
-        while True:
-            self._take()
-            alternatives[-1].append(self._comparison())
-            if self._at("or"):
+        self._take()
+        alternatives[-1].append(self._comparison("COLUMNNAME"))
+        while self._name in ("LOGICAL_AND", "LOGICAL_OR"):
+            if self._name == "LOGICAL_OR":
                 alternatives.append([])
-            elif not self._at("and"):
-                return tuple(tuple(group) for group in alternatives)
+            self._take()
+            again = self._name in ("LOGICAL_AND", "LOGICAL_OR")
+            alternatives[-1].append(self._comparison("SEMICOLON" if again else "COLUMNNAME"))
+        return tuple(tuple(group) for group in alternatives)
 
-    def _comparison(self) -> Comparison:
-        name = self._column()
-        if self._at("in", "like"):
-            operator = self._take().upper()
-        elif self._at_sign("=", "!=", "<", ">", "<=", ">="):
-            operator = self._take()
-        else:
-            raise self._fault(_OPERATORS, "VALUE")
-        if operator != "IN":
-            return Comparison(name, operator, (self._value(),))
-        self._sign("(", "PARENOPEN", "VALUE")
+    def _comparison(self, expected: str) -> Comparison:
+        name = self._expect("COLUMNNAME", expected)
+        if self._name not in _OPERATORS.split(","):
+            raise self._fault(_OPERATORS)
+        operator = self._take().upper()
+        return Comparison(name, operator, self._values())
+
+    def _values(self) -> tuple[Value, ...]:
+        """Read a value or a list; its parentheses may be missing, and the closing one alone."""
+        is_open = self._name == "PARENOPEN"
+        if is_open:
+            self._take()
         values = [self._value()]
-        while self._at_sign(","):
+        while self._name == "COMMA":
             self._take()
             values.append(self._value())
-        self._sign(")", "COMMA,PARENCLOSE", "VALUE")
-        return Comparison(name, operator, tuple(values))
+        if is_open and not self._name:
+            raise self._fault("PARENCLOSE,COMMA")
+        if is_open and self._name == "PARENCLOSE":
+            self._take()
+        return tuple(values)
 
     def _value(self) -> Value:
-        if self._kind == "quoted":
-            return Value("quoted", self._take()[1:-1].replace("''", "'"))
-        if self._kind == "word" and self._word not in _KEYWORDS:
-            text = self._take()
-            return Value("integer" if text.lstrip("-").isdigit() else "word", text)
-        raise self._fault("VALUE", "VALUE")
+        text = self._expect("VALUE")
+        if text.startswith("'"):
+            return Value("quoted", text[1:-1].replace("''", "'"))
+        return Value("integer" if text.lstrip("-").isdigit() else "word", text)
 
     def _order(self) -> tuple[tuple[str, ...], bool]:
         self._take()
-        if not self._at("by"):
-            raise self._fault("BY", "VALUE")
-        self._take()
-        names = [self._column()]
-        while self._at_sign(","):
+        names = [self._expect("COLUMNNAME")]
+        while self._name == "COMMA":
             self._take()
-            names.append(self._column())
-        descending = self._at("desc")
-        if self._at("asc", "desc"):
+            names.append(self._expect("COLUMNNAME"))
+        descending = self._name == "DESC"
+        if self._name in ("ASC", "DESC"):
             self._take()
         return tuple(names), descending
 
     def _limit(self) -> tuple[Value, ...]:
         self._take()
         values = [self._value()]
-        if self._at_sign(","):
+        if self._name == "COMMA":
             self._take()
             values.append(self._value())
         return tuple(values)

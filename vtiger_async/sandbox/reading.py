@@ -21,7 +21,7 @@ from vtiger_async.sandbox.stored_form import MASK, as_text, plain_text
 
 __all__ = [
     "View", "escaped", "full_form", "is_star_known", "keep_label", "label_of", "row_form",
-    "view_of",
+    "unset_in_row", "view_of",
 ]  # fmt: skip
 
 _LABEL = "label"  # the name of the note that keeps one
@@ -142,10 +142,17 @@ def is_star_known(call: Call, record: dict[str, object]) -> bool:
     return not call.profile.starred_by_writer or record.get("modifiedby") == call.user.id
 
 
+def unset_in_row(call: Call, module: Module, record: dict[str, object]) -> None:
+    """Write null into a row for the fields that nobody has written (see the profile)."""
+    for where, name, _ in call.profile.unset:
+        if where == module.name and record.get(name, "x") in ("", "0", "0.00"):
+            record[name] = None
+
+
 def _blank(call: Call, module: Module, record: dict[str, object]) -> None:
     """Write into a record what its unset fields read as (see the profile)."""
     for where, name, value in call.profile.unset:
-        if where == module.name and record.get(name) in (None, "", "0"):
+        if where == module.name and record.get(name) in (None, "", "0", "0.00"):
             record[name] = value
     for where, name in call.profile.unread:
         if where == module.name:

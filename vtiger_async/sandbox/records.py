@@ -6,7 +6,7 @@ from __future__ import annotations
 from vtiger_async.sandbox.access import denied
 from vtiger_async.sandbox.answers import Fault
 from vtiger_async.sandbox.attachments import file_values, keep_files
-from vtiger_async.sandbox.calls import Call, Element, bad_id, split_id
+from vtiger_async.sandbox.calls import Call, Element, id_parts
 from vtiger_async.sandbox.inventory import (
     add_lines,
     drop_lines,
@@ -106,13 +106,13 @@ def create(call: Call) -> object:
     if not module.creatable:
         if not call.user.is_admin:
             raise denied("Permission to write is denied")
-        refuse_system(module, element)
+        refuse_system(call, module, element)
     files = list(call.files)
     lines = given_lines(element) if module.has_lines else []
     if module.has_lines and not element.get("LineItems"):
         raise Fault("MANDATORY_FIELDS_MISSING", "Mandatory Fields Missing..")
     values = stored_values(call, module, element)
-    require(module, element, all_fields=True)
+    require(call, module, element, all_fields=True)
     values |= file_values(module, files)
     if module.name == "Documents" and not values.get("folderid"):
         values["folderid"] = SCHEMA.modules["DocumentFolders"].record_id(1)
@@ -190,6 +190,7 @@ def retrieve(call: Call) -> object:
             not active.
     """
     module, number, row = call.found(call.text("id"))
+    call.require_whole(call.text("id"))
     record = full_form(call, module, number, row, escaped=True)
     with_lines(call, module, number, record)
     return priced(call, module, number, record)
@@ -232,7 +233,7 @@ def _changed(call: Call, *, all_fields: bool) -> object:
     module, number, row = _target(call, element)
     values = stored_values(call, module, element)
     lines = given_lines(element) if module.has_lines else []
-    require(module, element, all_fields=all_fields)
+    require(call, module, element, all_fields=all_fields)
     refuse_duplicates(call, module, values, besides=number)
     if "modifiedtime" in module.columns:
         values |= {"modifiedtime": call.now, "modifiedby": call.user.id}
@@ -276,10 +277,9 @@ def _break_off(
 def _target(call: Call, element: Element) -> tuple[Module, int, Row]:
     """Return the record that an element names, if the user may change it."""
     text = as_text(element.get("id"))
-    asked = split_id(text)
-    if asked is None or asked[0] not in SCHEMA.by_prefix:
-        raise bad_id()
+    id_parts(text)  # a malformed id is told before an unknown module
     module, number, row = call.found(text)
+    call.require_whole(text)
     if not call.user.may_write(module) or not module.creatable:
         raise denied("Permission to read given object is denied")
     return module, number, row

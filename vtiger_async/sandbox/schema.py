@@ -4,9 +4,10 @@ A module starts with `[Name] prefix | label | singular | label fields | number f
 flags`. Flags of a module: `plain` (holds no entities), `given` (nobody creates records in it), and
 `create`. A field is `name type(length)! flags : Label`, where `!` means mandatory. Flags of a
 field: `ro` (written by the CRM only), `unique`, `sensitive` (read through `decrypt`), `secret`
-(never read), `null` (has no value until one is written), `line` (belongs to line items), `quiet`
-(not described), `quick` (in quick create), `to=` (what a reference refers to), `default=`. `@name`
-inserts a shared block. Prefixes are those of the manual's table.
+(never read), `must` (mandatory on an open source only), `null` (has no value until one is
+written), `line` (belongs to line items), `quiet` (not described), `quick` (in quick create), `to=`
+(what a reference refers to), `default=`. `@name` inserts a shared block. Prefixes are those of the
+manual's table.
 """
 
 from __future__ import annotations
@@ -129,6 +130,11 @@ class Module:
     def mandatory(self) -> tuple[Field, ...]:
         """The fields that a record must have, in the order in which they are missed."""
         return tuple(f for f in self.fields.values() if f.mandatory)
+
+    @cached_property
+    def required(self) -> tuple[Field, ...]:
+        """The fields that a record must have on an open source (measured)."""
+        return tuple(f for f in self.fields.values() if f.mandatory or "must" in f.flags)
 
     @cached_property
     def unique(self) -> tuple[Field, ...]:

@@ -13,6 +13,7 @@ from attrs import frozen
 __all__ = [
     "CLOUD_STAGES",
     "EXTRA_FIELDS",
+    "FAR_TABLES",
     "FIELD_TRAITS",
     "MODULES",
     "NO_FIELDS",
@@ -230,6 +231,38 @@ def _traits() -> dict[tuple[str, str], dict[str, Any]]:
 
 FIELD_TRAITS = _traits()
 """What the open source says of a field and the general rule does not, by module and field."""
+
+_FAR = """
+Accounts bill_street bill_city bill_state bill_code bill_country bill_pobox
+Accounts ship_street ship_city ship_state ship_code ship_country ship_pobox
+Contacts mailingstreet mailingcity mailingstate mailingzip mailingcountry mailingpobox otherstreet\
+ othercity otherstate otherzip othercountry otherpobox
+Contacts birthday assistant homephone assistantphone leadsource otherphone
+Contacts portal support_start_date support_end_date
+Leads lane city state code country pobox phone mobile fax
+Leads website
+HelpDesk from_portal
+Calendar reminder_time
+Calendar contact_id
+Calendar parent_id
+Events reminder_time
+Events contact_id
+Events parent_id
+"""
+
+
+def _far_tables() -> dict[str, tuple[frozenset[str], ...]]:
+    tables: dict[str, tuple[frozenset[str], ...]] = {}
+    lines = [line.split() for line in _FAR.strip().splitlines()]
+    for module in ("Invoice", "Quotes", "SalesOrder", "PurchaseOrder"):
+        lines += [[module, *lines[0][1:]], [module, *lines[1][1:]]]
+    for module, *names in lines:
+        tables[module] = (*tables.get(module, ()), frozenset(names))
+    return {name: (*tables.get(name, ()), frozenset({"starred"})) for name in MODULES}
+
+
+FAR_TABLES = _far_tables()
+"""Fields that are kept in tables of their own, by module: a statement may not read these."""
 
 _TAXES = (("VAT", "4.500"), ("Sales", "10.000"), ("Service", "12.500"))
 

@@ -25,6 +25,7 @@ Documents = Documents
 HelpDesk = HelpDesk via parent_id
 Products = Products
 Campaigns = Campaigns
+PBXManager = PBXManager via customer
 Service Contracts = ServiceContracts via sc_related_to
 Services = Services
 Projects = Project via linktoaccountscontacts
@@ -43,6 +44,7 @@ Activity History = Calendar via contact_id
 Documents = Documents
 Campaigns = Campaigns
 Invoice = Invoice via contact_id
+PBXManager = PBXManager via customer
 Service Contracts = ServiceContracts via sc_related_to
 Services = Services
 Projects = Project via linktoaccountscontacts
@@ -56,6 +58,7 @@ Activity History = Calendar via parent_id
 Documents = Documents
 Products = Products
 Campaigns = Campaigns
+PBXManager = PBXManager via customer
 Services = Services
 ModComments = ModComments via related_to
 [Potentials]
@@ -65,21 +68,34 @@ Products = Products
 Documents = Documents
 Quotes = Quotes via potential_id
 Sales Order = SalesOrder via potential_id
-Invoice = Invoice via potential_id
 Activity History = Calendar via parent_id
 Services = Services
 ModComments = ModComments via related_to
+Invoice = Invoice via potential_id
+Emails = Emails via parent_id
 [Products]
 HelpDesk = HelpDesk via product_id
 Documents = Documents
+Quotes = Quotes
+Purchase Order = PurchaseOrder
+Sales Order = SalesOrder
+Invoice = Invoice
+PriceBooks = PriceBooks
 Leads = Leads
 Accounts = Accounts
 Contacts = Contacts
 Potentials = Potentials
-Vendors = Vendors
+Product Bundles = Products
+Parent Product = Products
 Assets = Assets via product
-Faqs = Faq via product_id
+PurchaseOrder = PurchaseOrder
 [Services]
+HelpDesk = HelpDesk
+Quotes = Quotes
+Purchase Order = PurchaseOrder
+Sales Order = SalesOrder
+Invoice = Invoice
+PriceBooks = PriceBooks
 Leads = Leads
 Accounts = Accounts
 Contacts = Contacts
@@ -88,10 +104,9 @@ Documents = Documents
 [Campaigns]
 Contacts = Contacts
 Leads = Leads
-Accounts = Accounts
 Potentials = Potentials via campaignid
 Activities = Calendar via parent_id
-Documents = Documents
+Accounts = Accounts
 [Vendors]
 Products = Products via vendor_id
 Purchase Order = PurchaseOrder via vendor_id
@@ -99,38 +114,86 @@ Contacts = Contacts
 Emails = Emails via parent_id
 [HelpDesk]
 Activities = Calendar via parent_id
-Activity History = Calendar via parent_id
 Documents = Documents
+Activity History = Calendar via parent_id
+Service Contracts = ServiceContracts
+Services = Services
+Projects = Project
 ModComments = ModComments via related_to
+Emails = Emails via parent_id
 [Documents]
-Accounts = Accounts
 Contacts = Contacts
-Leads = Leads
+Accounts = Accounts
 Potentials = Potentials
+Leads = Leads
 Products = Products
+Services = Services
+Project = Project
+Assets = Assets
+ServiceContracts = ServiceContracts
+Quotes = Quotes
+Invoice = Invoice
+SalesOrder = SalesOrder
+PurchaseOrder = PurchaseOrder
 HelpDesk = HelpDesk
+Faq = Faq
 [Project]
 Project Tasks = ProjectTask via projectid
+Project Milestones = ProjectMilestone via projectid
 Documents = Documents
+HelpDesk = HelpDesk
 ModComments = ModComments via related_to
+Emails = Emails via parent_id
+Activities = Calendar via parent_id
+Quotes = Quotes
 [ProjectTask]
 Documents = Documents
 ModComments = ModComments via related_to
+Emails = Emails via parent_id
 [Quotes]
 Sales Order = SalesOrder via quote_id
-Documents = Documents
 Activities = Calendar via parent_id
+Documents = Documents
+Activity History = Calendar via parent_id
+ModComments = ModComments via related_to
 [SalesOrder]
+Activities = Calendar via parent_id
+Documents = Documents
 Invoice = Invoice via salesorder_id
-Documents = Documents
-Activities = Calendar via parent_id
+Activity History = Calendar via parent_id
+ModComments = ModComments via related_to
 [Invoice]
-Documents = Documents
 Activities = Calendar via parent_id
+Documents = Documents
+Activity History = Calendar via parent_id
 Assets = Assets via invoiceid
+ModComments = ModComments via related_to
 [PurchaseOrder]
-Documents = Documents
 Activities = Calendar via parent_id
+Documents = Documents
+Activity History = Calendar via parent_id
+ModComments = ModComments via related_to
+[Faq]
+Documents = Documents
+ModComments = ModComments via related_to
+[PriceBooks]
+Products = Products
+Services = Services
+[Calendar]
+Contacts = Contacts
+[Emails]
+Contacts = Contacts
+Documents = Documents
+[ServiceContracts]
+Service Requests = HelpDesk
+Documents = Documents
+[Assets]
+HelpDesk = HelpDesk
+Documents = Documents
+[SMSNotifier]
+Accounts = Accounts
+Contacts = Contacts
+Leads = Leads
 """
 
 

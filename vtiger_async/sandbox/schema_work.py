@@ -123,7 +123,7 @@ tags string ro : tags
 ticket_no string ro : Ticket Number
 assigned_user_id owner! : Assigned To
 parent_id reference quick to=Accounts : Organization Name
-ticketpriorities picklist! : Priority
+ticketpriorities picklist must : Priority
 product_id reference to=Products : Product Name
 ticketseverities picklist : Severity
 ticketstatus picklist! : Status

@@ -227,6 +227,13 @@ class Store:
         entities = (m for m in SCHEMA.modules.values() if m.name not in self._plain)
         return next((m for m in entities if self.state(m, number) is not None), None)
 
+    def living(self, number: int) -> Module | None:
+        """Return the module of the entity of that number; None where it is deleted or missing."""
+        module = self.module_of(number) if number >= 0 else None
+        if module is None or self.state(module, number) == DELETED:
+            return None
+        return module
+
     def change(self, module: Module, number: int, values: Mapping[str, str | None]) -> None:
         """Write some fields of a record."""
         pairs = ", ".join(f"{column(name)} = ?" for name in values)

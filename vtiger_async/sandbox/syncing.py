@@ -15,7 +15,7 @@ from vtiger_async.sandbox.answers import Fault
 from vtiger_async.sandbox.calls import Call
 from vtiger_async.sandbox.inventory_totals import DISCOUNTS
 from vtiger_async.sandbox.query import PAGE
-from vtiger_async.sandbox.reading import is_star_known, row_form, view_of
+from vtiger_async.sandbox.reading import is_star_known, row_form, unset_in_row, view_of
 from vtiger_async.sandbox.schema import Module
 from vtiger_async.sandbox.store import LIVE, column
 from vtiger_async.sandbox.stored_form import MASK
@@ -79,7 +79,7 @@ def _scope(call: Call, module: Module) -> tuple[str, list[str]]:
     scope = call.text("syncType")
     if scope == "application":
         if not call.user.is_admin:
-            raise denied()
+            raise denied("Only admin users can perform application sync")
         return "", []
     if "assigned_user_id" not in module.columns:
         return "", []
@@ -103,6 +103,7 @@ def _changes(
             record = row_form(module, number, view.names, values)
             if record.get("starred") == "0" and not is_star_known(call, record):
                 record["starred"] = None
+            unset_in_row(call, module, record)
             for name in view.sensitive:
                 record[name] = MASK if record[name] else ""
             if call.profile.document_discounts_hidden and module.has_lines:
