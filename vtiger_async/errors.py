@@ -201,11 +201,11 @@ class OutcomeUnknownError(VtigerError):
 
 
 class LineItemsError(OutcomeUnknownError):
-    """A write that replaces line items failed after it was sent: the old ones may be gone.
+    """A write that replaces line items failed after it was sent: the document is half written.
 
-    Open-source Vtiger 8.4 ends every such write so, with HTTP 500, after it has deleted the old
-    lines (measured); the other fields may have changed or not. The client has looked, and its
-    finding stands here.
+    Open-source Vtiger 8.4 ends every such write so, with HTTP 500, after it has stored the new
+    lines and before it has worked out the totals, which are 0 then (measured). The client has
+    looked, and its finding stands here.
 
     Attributes:
         lines_before: The lines (LineItem) that the record had, where they were read; or None.
@@ -228,7 +228,7 @@ class LineItemsError(OutcomeUnknownError):
     def hint(self) -> str:  # type: ignore[override]  # a class attribute elsewhere, by what was found here
         """What to do about it."""
         if self.lines_now is None:
-            return "Retrieve the record: its line items may be gone"
+            return "Retrieve the record: its line items may be others, and its totals 0"
         return "A server that cannot replace line items wants a new document"
 
 

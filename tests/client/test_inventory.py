@@ -371,21 +371,23 @@ async def test_what_became_of_a_line_is_reported() -> None:
 
 
 async def test_the_open_source_cannot_replace_lines() -> None:
-    """It fails after the old ones are gone: the error says what there was, and what there is."""
+    """It fails before the totals are there: the error says what there was, and what there is."""
     with Sandbox(profile="oss-8.4", limits=False) as sandbox:
         async with sandbox.client() as crm:
             fields, lines = await planted(crm)
             made = await crm.create("Invoice", {**fields, "LineItems": lines})
-            with pytest.raises(LineItemsError, match="it has 0 lines now, and had 2") as caught:
+            with pytest.raises(
+                LineItemsError, match=r"3 lines now, and its totals are 0, and had 2"
+            ) as caught:
                 await crm.revise(made.id, {"LineItems": [*lines, lines[0]]})
             error = caught.value
             assert isinstance(error, OutcomeUnknownError)
-            assert (error.lines_before, error.lines_now) == (tuple(lines), ())
+            assert (error.lines_before, error.lines_now) == (tuple(lines), (*lines, lines[0]))
             assert (error.status, error.record_id) == (500, made.id)
             assert "wants a new document" in str(error)
             assert pickle.loads(pickle.dumps(error)).lines_before == tuple(lines)
             again = crm.with_options(retry=RetryPolicy(repeat_writes=True, base=0))
-            with pytest.raises(LineItemsError, match="it has 0 lines now") as caught:
+            with pytest.raises(LineItemsError, match="2 lines now, and its totals are 0") as caught:
                 await again.update(made.id, {**fields, "LineItems": lines}, replace_lines=True)
             assert caught.value.lines_before is None
 

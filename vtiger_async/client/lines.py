@@ -6,6 +6,7 @@ Loaded by the first such write.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from decimal import Decimal
 from typing import Literal, Protocol
 
 from vtiger_async.client.core import Core
@@ -143,9 +144,10 @@ async def _settled(
         found = "what it has now could not be read"
     else:
         sent = encode_element(str(rid), fields)
-        if now and not silent_changes(fields, sent, record.fields):
+        totalled = _is_totalled(now, record)
+        if now and totalled and not silent_changes(fields, sent, record.fields):
             return record
-        found = f"it has {len(now)} lines now"
+        found = f"it has {len(now)} lines now" + ("" if totalled else ", and its totals are 0")
     had = "" if before is None else f", and had {len(before)}"
     raise LineItemsError(
         f"{error.message}: the line items were to be replaced; {found}{had}",
@@ -159,6 +161,12 @@ async def _settled(
         call_id=error.call_id,
         attempts=error.attempts,
     ) from error
+
+
+def _is_totalled(lines: tuple[LineItem, ...], record: Record) -> bool:
+    """Tell whether the totals are there: the open source fails before it has worked them out."""
+    subtotal = record.fields.get("hdnSubTotal")
+    return subtotal is None or bool(Decimal(str(subtotal or 0))) or not any(li.net for li in lines)
 
 
 def _names(lines: list[LineItem]) -> str:
