@@ -307,6 +307,8 @@ def scripted(
             assert queried is not None
             queried.append(parameters["query"][0])
             result = next(given, [])
+        elif request.url.path.endswith("/me"):
+            result = {"id": "19x1", "is_admin": "on"}
         else:
             asked.append(int(parameters["modifiedTime"][0]))
             result = next(left)
