@@ -16,7 +16,13 @@ import pytest
 from attrs import define, frozen
 from starlette.types import Receive, Scope, Send
 
-from vtiger_async import RecordId, ServerError, UnsupportedOperationError, VtigerClient
+from vtiger_async import (
+    RecordId,
+    ServerError,
+    UnsupportedOperationError,
+    VtigerClient,
+    VtigerError,
+)
 from vtiger_async.sandbox import Sandbox
 from vtiger_async.sandbox.profiles import PROFILES, ProfileName
 
@@ -98,7 +104,7 @@ def exercises(*operations: str, **options: Any) -> Callable[[Scenario], Callable
     return decorate
 
 
-def tells_what_is_missing(error: UnsupportedOperationError | ServerError, world: World) -> bool:
+def tells_what_is_missing(error: VtigerError, world: World) -> bool:
     """Tell whether an error names an operation that this world lacks, and says what to do."""
     assert error.operation is not None
     said = "webservice.php of this server has" if world.session_api else "has no counterpart"
