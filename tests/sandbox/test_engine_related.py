@@ -93,7 +93,9 @@ def test_an_or_leaks_out_of_the_relation(crm: Crm) -> None:
     assert sorted(row["lastname"] for row in rows) == ["Ann", "Dan"]
 
 
-@pytest.mark.parametrize("rest", [" where lastname = 'Ann'", " order by lastname", " limit 1", " ;"])
+@pytest.mark.parametrize(
+    "rest", [" where lastname = 'Ann'", " order by lastname", " limit 1", " ;"]
+)
 def test_query_related_refuses_what_it_cannot_splice(crm: Crm, rest: str) -> None:
     """A lower-case where, an order without condition, and a semicolon are syntax errors."""
     params = {"query": f"select lastname from Contacts{rest}", "id": "3x101"}
