@@ -34,7 +34,7 @@ _OSS_OPEN = frozenset(
 _OSS_HIDDEN = frozenset(
     (module, name)
     for module in ("Invoice", "Quotes", "SalesOrder", "PurchaseOrder")
-    for name in ("discount_amount", "discount_percent")
+    for name in ("discount_amount", "discount_percent", "image", "purchase_cost", "margin")
 ) | {("HelpDesk", "update_log")}
 
 CLOUD_FIELDS = frozenset(

@@ -133,6 +133,8 @@ PROFILES: dict[ProfileName, Profile] = {
             ("Documents", "filedownloadcount", ""),
             ("Documents", "filename", ""),
             ("ServiceContracts", "progress", ""),
+            ("SalesOrder", "recurring_frequency", ""),
+            ("SalesOrder", "payment_duration", ""),
             ("Calendar", "parent_id", ""),
             ("Calendar", "contact_id", ""),
             ("Calendar", "reminder_time", ""),

@@ -73,7 +73,11 @@ def _field(call: Call, module: Module, name: str) -> Field | None:
 
 def _selected(call: Call, module: Module, statement: Statement) -> list[Field]:
     if statement.fields is None:
-        lines = (f for f in module.fields.values() if "line" in f.flags)
+        lines = (
+            f
+            for f in module.fields.values()
+            if "line" in f.flags and call.user.sees_field(module, f)
+        )
         shown = (_field(call, module, f.name) or f for f in view_of(call, module).fields)
         return list(dict.fromkeys((*shown, *lines)))
     fields: list[Field] = []
@@ -104,6 +108,8 @@ def _where(call: Call, module: Module, statement: Statement) -> Sql:
     if broken:
         raise BrokenSqlError
     live: Sql = (f"{module.name}.row_state = {LIVE}", [])
+    if module.name == "Users" and call.profile.plain_describe:
+        live = (f"{live[0]} AND Users.status = 'Active'", [])
     return joined([live, joined(alternatives, "OR")], "AND") if alternatives else live
 
 
@@ -177,8 +183,8 @@ def _count(
     offset, count = limit
     if offset or not count:
         return []
-    if call.user.is_restricted(module):
-        owners = call.user.owners
+    if call.user.is_restricted(module) and module.name not in ("Calendar", "Events"):
+        owners = call.user.owners  # activities are counted whoever has them (measured)
         sql += f" AND assigned_user_id IN ({', '.join('?' * len(owners))})"
         values = [*values, *owners]
     source = _source(module, sql)

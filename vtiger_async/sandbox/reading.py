@@ -152,7 +152,7 @@ def unset_in_row(call: Call, module: Module, record: dict[str, object]) -> None:
 def _blank(call: Call, module: Module, record: dict[str, object]) -> None:
     """Write into a record what its unset fields read as (see the profile)."""
     for where, name, value in call.profile.unset:
-        if where == module.name and record.get(name) in (None, "", "0", "0.00"):
+        if where == module.name and record.get(name, "x") in (None, "", "0", "0.00"):
             record[name] = value
     for where, name in call.profile.unread:
         if where == module.name:

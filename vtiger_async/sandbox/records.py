@@ -78,6 +78,9 @@ def insert_new(call: Call, module: Module, values: dict[str, str | None]) -> tup
     for name, value in (defaults(call, module) | values | written).items():
         if name in module.columns:
             row[module.columns[name]] = value
+    owner = module.columns.get("assigned_user_id")
+    if owner is not None and row[owner] is None:
+        row[owner] = call.user.id  # nobody was named where nobody need be (measured)
     if module.number_field:
         row[module.columns[module.number_field]] = _next_count(call, module)
     stored = tuple(row)
@@ -109,10 +112,10 @@ def create(call: Call) -> object:
         refuse_system(call, module, element)
     files = list(call.files)
     lines = given_lines(element) if module.has_lines else []
-    if module.has_lines and not element.get("LineItems"):
-        raise Fault("MANDATORY_FIELDS_MISSING", "Mandatory Fields Missing..")
     values = stored_values(call, module, element)
     require(call, module, element, all_fields=True)
+    if module.has_lines and not element.get("LineItems"):
+        raise Fault("MANDATORY_FIELDS_MISSING", "Mandatory Fields Missing..")
     values |= file_values(module, files)
     if module.name == "Documents" and not values.get("folderid"):
         values["folderid"] = SCHEMA.modules["DocumentFolders"].record_id(1)

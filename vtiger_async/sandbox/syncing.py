@@ -42,6 +42,8 @@ def sync(call: Call) -> object:
         Fault: ACCESS_DENIED for a module that is not synchronised, or for the type `application`
             by anyone but an admin; QUERY_SYNTAX_ERROR where modifiedTime is no number.
     """
+    if call.text("syncType") == "application" and not call.user.is_admin:
+        raise denied("Only admin users can perform application sync")
     if call.text("elementType") in call.profile.sync_fatal:
         raise Fault("INTERNAL_SERVER_ERROR", "Unknown Error while processing request", 500)
     module = call.visible(call.text("elementType"))
@@ -78,11 +80,12 @@ def _scope(call: Call, module: Module) -> tuple[str, list[str]]:
     """Return the condition on the owner, and its values; an unknown type counts as `user`."""
     scope = call.text("syncType")
     if scope == "application":
-        if not call.user.is_admin:
-            raise denied("Only admin users can perform application sync")
         return "", []
     if "assigned_user_id" not in module.columns:
-        return "", []
+        # Who wrote such a record stands for who made it, and so owns it (measured).
+        if not call.profile.plain_describe or "modifiedby" not in module.columns:
+            return "", []
+        return " AND modifiedby = ?", [call.user.id]
     owners = call.user.owners if scope == "userandgroup" else call.user.owners[:1]
     call.store.ensure_pair_index(module, "assigned_user_id", "modifiedtime")
     return f" AND assigned_user_id IN ({', '.join('?' * len(owners))})", list(owners)
