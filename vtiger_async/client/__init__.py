@@ -272,10 +272,10 @@ class VtigerClient(DocumentOperations):
     def query(self, query: str | Select, *, resume: str | None = None) -> Query:
         """Return the records of a statement, to iterate over; no call is spent yet.
 
-        The server answers some faulty statements with success and no records. What can be known is
-        refused: a bare word, an id without its prefix, and where the module's description is kept,
-        unknown fields and ids that the field cannot hold. Where no record comes, the description
-        is asked for, once while it is kept, if it could tell of such a fault.
+        The server answers faulty statements with success and no records, or others. What can be
+        known is refused: a bare word, an id without its prefix or of another module, and where the
+        module's description is kept, unknown fields and ids that the field cannot hold. Where
+        nothing shows such a fault, the description is asked for, once while it is kept.
 
         Source: manual, "Query".
 
@@ -286,7 +286,7 @@ class VtigerClient(DocumentOperations):
         Raises:
             QuerySyntaxError: The text is not VTQL; it says where.
             InvalidArgumentError: The statement cannot be sent or cannot match, or the token is
-                another's. What only the description tells is raised at the first record.
+                another's. What only the description or the records tell is raised with them.
             InvalidIdError: What is compared with the id is no id.
         """
         statement = parse(query) if isinstance(query, str) else query
