@@ -218,6 +218,9 @@ class _Parser:
     def _advance(self) -> None:
         self._name, self._text, self._line = next(self._rest, ("", "", self._line))
 
+    def _stands_at(self, name: str) -> bool:
+        return self._name == name
+
     def _take(self) -> str:
         text = self._last = self._text
         self._advance()
@@ -259,7 +262,7 @@ class _Parser:
             return self._count()
         if self._name == "ASTERISK":
             self._take()
-            if self._name != "FRM":
+            if not self._stands_at("FRM"):
                 raise self._fault("FRM,COMMA")
             return None, False
         names = [self._expect("COLUMNNAME")]
