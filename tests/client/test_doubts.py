@@ -81,12 +81,14 @@ def faults(described: dict[str, str]) -> list[tuple[Select, str]]:
         (select("Contacts").order_by("lastnam"), r"ORDER BY: .*'lastnam'.*did you mean 'lastname'"),
         (select("Contacts").order_by("lastname", "Email", descending=True), "mean 'email'"),
         (select("Contacts").where(F.id == f"{other}x1"), f"ids of Contacts begin with {contacts}x"),
+        (select("Contacts").where(F.assigned_user_id == "5"), "holds record ids, and '5'"),
+        (parse("select * from Contacts where assigned_user_id = 5;"), "assigned_user_id holds"),
         (select("Contacts").where(F.donotcall == "true"), "write F.donotcall == True"),
         (parse("select * from Contacts where emailoptout = 'Off';"), "holds '1' or '0'"),
         (parse("select * from Contacts where assigned_user_id != '1';"), "assigned_user_id holds"),
         (parse(f"select * from Contacts where id in ('{other}x1', '{other}x2');"), "begin with"),
         (select("Contacts").where(F.account_id == f"{contacts}x1"), "refers to Accounts, and not"),
-        (select("Contacts").where(F.assigned_user_id == f"{accounts}x1"), "refers to Users"),
+        (select("Contacts").where(F.assigned_user_id == f"{accounts}x99"), "refers to Users"),
     ]  # fmt: skip
 
 

@@ -282,3 +282,16 @@ async def test_requests_of_one_session_wait_for_each_other() -> None:
                 group.start_soon(lambda: call("other", operation="listtypes", sessionName=other))
             assert ended["same"] >= 3.0
             assert ended["other"] < 1.0
+
+
+async def test_what_extends_no_session() -> None:
+    """On an open source a session is extended by POST only, and the name `null` is no name."""
+    with Sandbox(profile="oss-8.4", records=0, limits=False) as sandbox:
+        async with http_of(sandbox, auth=None) as http:
+            session = (await log_in(sandbox, http))["sessionName"]
+            by_get = await ask(http, operation="extendsession", sessionName=session)
+            assert error_of(by_get)[0] == "AUTHENTICATION_REQUIRED"
+            without = await tell(http, operation="extendsession")
+            assert error_of(without) == ("AUTHENTICATION_FAILURE", "Authencation Failed")
+            unnamed = await ask(http, operation="listtypes", sessionName="null")
+            assert error_of(unnamed)[0] == "AUTHENTICATION_REQUIRED"

@@ -218,9 +218,6 @@ class _Parser:
     def _advance(self) -> None:
         self._name, self._text, self._line = next(self._rest, ("", "", self._line))
 
-    def _stands_at(self, name: str) -> bool:
-        return self._name == name
-
     def _take(self) -> str:
         text = self._last = self._text
         self._advance()
@@ -262,16 +259,18 @@ class _Parser:
             return self._count()
         if self._name == "ASTERISK":
             self._take()
-            if not self._stands_at("FRM"):
-                raise self._fault("FRM,COMMA")
+            self._require_from("FRM,COMMA")
             return None, False
         names = [self._expect("COLUMNNAME")]
         while self._name == "COMMA":
             self._take()
             names.append(self._expect("COLUMNNAME", "SELECT"))
-        if self._name != "FRM":
-            raise self._fault("SELECT")
+        self._require_from("SELECT")
         return tuple(names), False
+
+    def _require_from(self, expected: str) -> None:
+        if self._name != "FRM":
+            raise self._fault(expected)
 
     def _count(self) -> tuple[tuple[str, ...], bool]:
         self._take()
@@ -280,8 +279,7 @@ class _Parser:
         while self._name == "COMMA":  # what stands beside a count is passed over
             self._take()
             self._expect("COLUMNNAME", "SELECT")
-        if self._name != "FRM":
-            raise self._fault("SELECT")
+        self._require_from("SELECT")
         return (), True
 
     def _where(self) -> tuple[tuple[Comparison, ...], ...]:

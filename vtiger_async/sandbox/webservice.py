@@ -88,7 +88,7 @@ class Webservice:
     def narrowed(call: Call) -> Call:
         """Return the call under its operation's name, with the parameters that PHP looks at."""
         name = _text(call, "operation")
-        return evolve(call, name=name, session=_text(call, "sessionName"), params=_seen(call, name))
+        return evolve(call, name=name, session=_session_named(call), params=_seen(call, name))
 
     @asynccontextmanager
     async def turn(self, call: Call) -> AsyncGenerator[None, None]:
@@ -139,6 +139,8 @@ class Webservice:
         if name == "login":
             return self._login(_text(call, "username"), _text(call, "accessKey"))
         self._check_operation(call)
+        if name == "extendsession" and self.engine.profile.session_operations:
+            _check_extension(call)
         session = self._session(call)
         if name == "logout":
             del self._sessions[call.session or ""]
@@ -240,6 +242,20 @@ class Webservice:
         self._given += 1
         key = self.engine.users["admin"].access_key
         return hashlib.sha256(f"{key} {purpose} {self._given}".encode()).hexdigest()
+
+
+def _session_named(call: Call) -> str:
+    """Return the session that a call names; the word null names none (measured)."""
+    name = _text(call, "sessionName")
+    return "" if name.lower() == "null" else name
+
+
+def _check_extension(call: Call) -> None:
+    """Refuse to extend a session by GET, or without one, as the open source does (measured)."""
+    if call.verb == "GET":
+        raise Fault("AUTHENTICATION_REQUIRED", "Authencation required")
+    if not call.session:
+        raise Fault("AUTHENTICATION_FAILURE", "Authencation Failed")
 
 
 def _text(call: Call, name: str) -> str:
