@@ -114,17 +114,6 @@ CASES: list[tuple[str, tuple[str, ...], Do, type[ApiError], str]] = [
         InvalidIdError, r"the record \d+ is not of Contacts whose ids begin with \d+x",
     ),
     (
-        "admin", (), lambda crm, _: _query(crm, "select * from Contacts where account_id = '5';"),
-        InvalidIdError, r"is no record id does this, and these may be some: account_id = '5'$",
-    ),
-    (
-        "admin", ("Contacts",),
-        lambda crm, _: _query(
-            crm, "select * from Contacts where lastname = 'Ada' and account_id in ('3x1', '5');"
-        ),
-        InvalidIdError, r"account_id holds record ids, and '5' is none: give it with its module",
-    ),
-    (
         "admin", (), lambda crm, ids: crm.revise(ids["other"], {"mobile": "1"}),
         InvalidIdError, r"is an id of another module, or one of the fields refers to no id",
     ),

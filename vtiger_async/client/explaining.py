@@ -100,7 +100,7 @@ class _Call:
         """Yield what explains the error, the most certain cause first."""
         yield from self._of_the_form()
         if isinstance(self.error, InvalidIdError):
-            yield from self._of_the_references()
+            yield from self._of_the_conditions()
             yield from self._of_the_id()
         elif isinstance(self.error, ServerError):
             yield from self._of_the_values()
@@ -140,28 +140,22 @@ class _Call:
         if fault:
             yield fault
 
-    def _of_the_references(self) -> Iterator[str]:
-        """A reference that a statement compares with what is no id."""
+    def _of_the_conditions(self) -> Iterator[str]:
+        """Conditions that compare a reference, an owner or the id with what is no id."""
         statement, _ = self._statement()
-        if statement is None:
-            return
-        described = self.core.cached(statement.module)
-        suspects: list[str] = []
-        for condition in (one for alternative in statement.where_any for one in alternative):
-            field = described.fields.get(condition.field) if described else None
-            for text in map(str, condition.values):
-                if ID_FORM.fullmatch(text) is not None:
-                    continue
-                if field is not None and field.type.name in ("reference", "owner"):
-                    yield (
-                        f"{condition.field} holds record ids, and {text!r} is none: give it with "
-                        "its module's prefix, as in 4x12"
-                    )
-                suspects.append(f"{condition.field} {condition.operator} {text!r}")
-        if suspects and described is None:
+        module = self._described()
+        named = [
+            condition
+            for group in (statement.where_any if statement else ())
+            for condition in group
+            if (module is None or condition.field == "id" or _refers(module, condition.field))
+            and not all(ID_FORM.fullmatch(str(value)) for value in condition.values)
+        ]
+        if named:
             yield (
-                "a reference that is compared with what is no record id does this, and these may "
-                f"be some: {', '.join(suspects[:5])}"
+                f"{' or '.join(map(str, named[:3])):.200} compares with what is no record id: a "
+                "reference and an owner take ids such as 4x12, and 4x0 finds a reference that is "
+                "empty"
             )
 
     def _of_the_module(self) -> Iterator[str]:
@@ -294,6 +288,11 @@ class _Call:
         given = self.values.get("id") or (element.get("id") if is_map(element) else None)
         rid = given or self.error.record_id
         return None if rid is None else str(rid)
+
+
+def _refers(module: Module, name: str) -> bool:
+    field = module.fields.get(name)
+    return field is not None and field.type.name in ("reference", "owner")
 
 
 def _decoded(value: object) -> object:
