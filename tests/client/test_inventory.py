@@ -233,6 +233,26 @@ def spent(sandbox: Sandbox) -> int:
 
 
 @both_profiles
+@pytest.mark.parametrize(
+    ("module", "name"), [("Products", "productname"), ("Services", "servicename")]
+)
+async def test_a_product_has_taxes_that_no_description_tells_of(
+    profile: Any, module: str, name: str
+) -> None:
+    """Checks let the taxes of a product or service pass, though describe leaves them out."""
+    sandbox = Sandbox(profile=profile, limits=False)
+    async with sandbox.client(validate=True, strict=True) as crm:
+        fields = {name: "Wheel", "assigned_user_id": (await crm.me()).id}
+        made = await crm.create(module, {**fields, "tax1": Decimal("4.5")})
+        assert made["tax1"] == "4.500"
+        for rate in ("much", True, [1]):
+            with pytest.raises(ValidationError, match="is not a percentage"):
+                await crm.create(module, {**fields, "tax1": rate})
+        with pytest.raises(ValidationError, match="Accounts has no such field"):
+            await crm.create("Accounts", {"accountname": "A", "tax1": 5})
+
+
+@both_profiles
 @pytest.mark.parametrize("validate", ["auto", True, False])
 async def test_create_fills_in_what_goes_with_lines(profile: Any, validate: Any) -> None:
     """Productid and hdnTaxType are filled in; the totals are those that the client computes."""
