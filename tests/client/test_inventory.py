@@ -233,26 +233,6 @@ def spent(sandbox: Sandbox) -> int:
 
 
 @both_profiles
-@pytest.mark.parametrize(
-    ("module", "name"), [("Products", "productname"), ("Services", "servicename")]
-)
-async def test_a_product_has_taxes_that_no_description_tells_of(
-    profile: Any, module: str, name: str
-) -> None:
-    """Checks let the taxes of a product or service pass, though describe leaves them out."""
-    sandbox = Sandbox(profile=profile, limits=False)
-    async with sandbox.client(validate=True, strict=True) as crm:
-        fields = {name: "Wheel", "assigned_user_id": (await crm.me()).id}
-        made = await crm.create(module, {**fields, "tax1": Decimal("4.5")})
-        assert made["tax1"] == "4.500"
-        for rate in ("much", True, [1]):
-            with pytest.raises(ValidationError, match="is not a percentage"):
-                await crm.create(module, {**fields, "tax1": rate})
-        with pytest.raises(ValidationError, match="Accounts has no such field"):
-            await crm.create("Accounts", {"accountname": "A", "tax1": 5})
-
-
-@both_profiles
 @pytest.mark.parametrize("validate", ["auto", True, False])
 async def test_create_fills_in_what_goes_with_lines(profile: Any, validate: Any) -> None:
     """Productid and hdnTaxType are filled in; the totals are those that the client computes."""
@@ -284,14 +264,36 @@ async def test_what_is_given_stands() -> None:
             assert made["hdnTaxType"] == "group"
 
 
-async def test_lines_with_taxes_are_taxed_by_line() -> None:
-    """Where a line has taxes and nothing else is said, each line has its own."""
+@pytest.mark.parametrize(
+    ("others", "kind"),
+    [
+        ([{"tax1": "10.0", "tax2": 0}], "group"),
+        ([{}], "individual"),
+        ([{"tax1": 10}, {"tax1": 5}], "individual"),
+    ],
+)
+async def test_lines_with_the_same_taxes_are_taxed_as_a_whole(others: Any, kind: str) -> None:
+    """Where lines differ in their taxes and nothing else is said, each line has its own."""
     with Sandbox(limits=False) as sandbox:
         async with sandbox.client() as crm:
+            fields, (wheel, _) = await planted(crm)
+            given = [LineItem(wheel.productid, 1, 100, taxes=t) for t in ({"tax1": 10}, *others)]
+            made = await crm.create("Invoice", {**fields, "LineItems": given})
+            stored = await crm.retrieve(made.id)
+            assert stored["hdnTaxType"] == kind
+            whole = Totals.of(given, kind)  # type: ignore[arg-type]  # pytest gives a str
+            assert Decimal(stored["hdnGrandTotal"]) == whole.grand_total
+
+
+@both_profiles
+async def test_equal_taxes_work_on_both(profile: Any) -> None:
+    """The open source fails at taxes by line: where all lines have the same, it need not."""
+    with Sandbox(profile=profile, limits=False) as sandbox:
+        async with sandbox.client(strict=True) as crm:
             fields, lines = await planted(crm)
-            taxed = LineItem(lines[0].productid, 1, 100, taxes={"tax1": 10})
-            made = await crm.create("Invoice", {**fields, "LineItems": [taxed]})
-            assert (await crm.retrieve(made.id))["hdnTaxType"] == "individual"
+            taxed = [LineItem(line.productid, 1, 100, taxes={"tax1": 10}) for line in lines]
+            made = await crm.create("Invoice", {**fields, "LineItems": taxed})
+            assert Decimal(str(made["hdnGrandTotal"])) == 220
 
 
 @pytest.mark.parametrize(

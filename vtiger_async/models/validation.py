@@ -36,8 +36,6 @@ _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _DATETIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", re.ASCII)
 _TIME = re.compile(r"\d\d:\d\d(:\d\d)?", re.ASCII)
 _WIDE = re.compile(r"[\U00010000-\U0010ffff]")
-_TAX = re.compile(r"tax\d+", re.ASCII)
-"""The taxes of products and services: written and shown, and not described (measured on 8.4)."""
 _OWNERS = ("Users", "Groups")
 _TASK = "Task"
 """What `activitytype` says of a task (measured on Vtiger 8.4)."""
@@ -95,8 +93,6 @@ def _has_lines(module: Module) -> bool:
 def _fault(module: Module, name: str, value: FieldValue, known: Known) -> _Fault:
     field = module.fields.get(name)
     if field is None:
-        if _TAX.fullmatch(name) and "unit_price" in module.fields:
-            return _rate(name, value)
         return _unknown(module, name)
     if not field.editable:
         return "it is read-only", "leave it out, only the CRM writes it"
@@ -114,16 +110,6 @@ def _fault(module: Module, name: str, value: FieldValue, known: Known) -> _Fault
     except InvalidArgumentError as error:
         return error.message.removeprefix(f"{name}: "), ""
     return _characters(text) or rule(field, text, known)
-
-
-def _rate(name: str, value: FieldValue) -> _Fault:
-    try:
-        is_rate = _is_empty(value) or NUMBER_FORM.fullmatch(scalar_text(value, name)) is not None
-    except InvalidArgumentError:
-        is_rate = False
-    if is_rate and not isinstance(value, bool):
-        return None
-    return f"{shortened(value)} is not a percentage as Vtiger reads it", "give a Decimal or an int"
 
 
 def _is_empty(value: FieldValue) -> bool:
