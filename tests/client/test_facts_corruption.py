@@ -199,6 +199,6 @@ async def test_text_in_a_date_is_an_error_of_the_server(profile: str) -> None:
     sandbox, crm = client(profile, validate=False)
     async with crm:
         with pytest.raises(ApiError) as refused:
-            await crm.create("Contacts", fields_of("Contacts", "birthday", "soon"))
+            await crm.create("Contacts", fields_of("Contacts", "birthday", "some day"))
     assert (refused.value.code, refused.value.status) == ("INTERNAL_SERVER_ERROR", 400)
     assert sandbox.ledger()["writes"] == []

@@ -133,7 +133,7 @@ async def test_an_internal_error_with_400_is_the_callers(profile: str) -> None:
     with empty(profile) as sandbox:
         async with http_of(sandbox) as http:
             literal = {"query": 'select id from Contacts where lastname = "x";'}
-            date = json.dumps({"lastname": "x", "assigned_user_id": "19x1", "birthday": "soon"})
+            date = json.dumps({"lastname": "x", "assigned_user_id": "19x1", "birthday": "some day"})
             for _ in range(2):
                 for reply in (
                     await http.get(REST + "query", params=literal),

@@ -3,12 +3,14 @@
 The answer to create, update and revise is the record as it is stored now. Some forms differ from
 those sent and mean the same (measured on Vtiger 8.4): decimals come with eight places, HTML
 entities decoded, spaces at the end cut, moments in UTC, booleans as "0" and "1", the id of an owner
-with its prefix, and what is empty as "", null, zero or a date of zeros. Anything else is a change.
+with its prefix, the addressees of an e-mail as a list in JSON, what is empty as "", null, zero or a
+date of zeros, and no reminder as "". Anything else is a change.
 """
 
 from __future__ import annotations
 
 import html
+import json
 import math
 import re
 from collections.abc import Mapping
@@ -23,6 +25,7 @@ from vtiger_async.values import NUMBER_FORM, multi_picklist_values
 
 __all__ = ["silent_changes"]
 
+_REMINDER = "reminder_time"  # minutes before an event
 _BARE = {"_module", "id", "label"}
 _BOOLEANS = {"1": True, "on": True, "0": False, "off": False}
 _UNSET = re.compile(r"(?:0+\.?0*|0000-00-00(?: 00:00:00)?)?", re.ASCII)
@@ -64,6 +67,8 @@ def silent_changes(
             continue
         if name not in stored:
             changes.append(SilentChange(name, value, None, is_ignored=True))
+        elif name == _REMINDER and value == "0" and not stored[name]:
+            continue
         elif not _is_same(given.get(name, value), value, stored[name]):
             changes.append(SilentChange(name, value, stored[name]))
     return tuple(changes)
@@ -80,7 +85,9 @@ def _is_same(given: FieldValue, sent: Any, stored: Any) -> bool:
         return not sent and not stored
     before = (sent or "").strip()
     # Some inventory answers mix in numbers and booleans.
-    after = str(int(stored)) if isinstance(stored, bool) else str(stored or "").strip()
+    if isinstance(stored, bool):
+        stored = int(stored)
+    after = "" if stored is None else str(stored).strip()
     if not before:
         return _UNSET.fullmatch(after) is not None
     if stored is None:
@@ -93,8 +100,20 @@ def _is_same(given: FieldValue, sent: Any, stored: Any) -> bool:
         or _is_same_number(given, before, after)
         or _is_same_id(before, after)
         or _is_same_moment(given, before, after)
+        or _is_same_list(before, after)
         or (" |##| " in before and multi_picklist_values(before) == multi_picklist_values(after))
     )
+
+
+def _is_same_list(before: str, after: str) -> bool:
+    # The addressees of an e-mail are sent with commas between them, and stored as a list in JSON.
+    if after[:1] != "[":
+        return False
+    try:
+        items: Any = json.loads(after)
+    except ValueError:
+        return False
+    return [str(item).strip() for item in items] == [item.strip() for item in before.split(",")]
 
 
 def _is_masked(after: str) -> bool:

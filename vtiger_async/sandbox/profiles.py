@@ -47,6 +47,8 @@ class Profile:
             field and value.
         defaults_apply: Whether a new record gets what its fields' defaults say. Without it a
             boolean that nobody sent is 0, and only a document's conversion rate is filled in.
+        words_are_no_dates: Whether a single word in a date is stored as no date at all, where text
+            of several words is refused.
         document_discounts_hidden: Whether a query takes the discounts of a document for those of
             its lines, since their columns have the same names.
         starred_by_writer: Whether `starred` is empty for everyone but who wrote the record last,
@@ -90,6 +92,7 @@ class Profile:
     unread: tuple[tuple[str, str], ...] = ()
     unset: tuple[tuple[str, str, str | None], ...] = ()
     defaults_apply: bool = True
+    words_are_no_dates: bool = False
     document_discounts_hidden: bool = False
     starred_by_writer: bool = False
     computes_durations: bool = False
@@ -149,6 +152,7 @@ PROFILES: dict[ProfileName, Profile] = {
             ("PBXManager", "user", ""),
         ),
         defaults_apply=False,
+        words_are_no_dates=True,
         document_discounts_hidden=True,
         starred_by_writer=True,
         computes_durations=True,

@@ -27,7 +27,8 @@ __all__ = [
 _LABEL = "label"  # the name of the note that keeps one
 _LABEL_LENGTH = 255
 
-_SCRIPT = re.compile(r"<(/?script[^>]*)>", re.IGNORECASE)
+_SCRIPT = re.compile(r"<(/?script[^>]*)>")
+_SPACES = " \t\n\r\0\x0b"  # what PHP trims
 
 
 @frozen
@@ -89,8 +90,9 @@ def keep_label(call: Call, module: Module, number: int, element: Element, row: R
         as_text(element[name]) if name in element else row[module.columns[name]] or ""
         for name in module.label_fields
     ]
-    label = plain_text(" ".join(sent).strip(), _LABEL_LENGTH)
-    stored = " ".join(row[module.columns[name]] or "" for name in module.label_fields).strip()
+    label = plain_text(" ".join(sent).strip(_SPACES), _LABEL_LENGTH)
+    stored = " ".join(row[module.columns[name]] or "" for name in module.label_fields)
+    stored = stored.strip(_SPACES)
     call.store.keep_note(number, _LABEL, None if label == stored else label)
 
 
@@ -105,7 +107,7 @@ def label_of(store: Store, module: Module, number: int, row: Row, *, entities: b
         entities: Whether each character that HTML 4 names becomes its entity.
     """
     names = " ".join(row[module.columns[name]] or "" for name in module.label_fields)
-    text = store.note(number, _LABEL) or names.strip()
+    text = store.note(number, _LABEL) or names.strip(_SPACES)
     if text in ("", "0"):
         text = names  # PHP takes "0" for empty, and joins the names again, a space before it
     return escaped(text) if entities else html.escape(text, quote=True)

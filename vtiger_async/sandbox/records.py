@@ -164,8 +164,10 @@ def _task_among_events(call: Call, module: Module, values: dict[str, str | None]
     return _echo(call, module, number, row)
 
 
-def _echo(call: Call, module: Module, number: int, row: Row) -> dict[str, object]:
-    record = full_form(call, module, number, row, escaped=False)
+def _echo(
+    call: Call, module: Module, number: int, row: Row, *, escaped: bool = False
+) -> dict[str, object]:
+    record = full_form(call, module, number, row, escaped=escaped)
     return priced(call, module, number, record)
 
 
@@ -257,7 +259,8 @@ def _changed(call: Call, *, all_fields: bool) -> object:
     if module.has_lines:
         row = call.store.record(module, number) or tuple(changed)
         return _echo_with_lines(call, module, number, row, element)
-    return _echo(call, module, number, tuple(changed))
+    # A change is read back before it is answered, as retrieve reads; a new record is not.
+    return _echo(call, module, number, tuple(changed), escaped=True)
 
 
 def _break_off(

@@ -5,7 +5,8 @@ flags`. Flags of a module: `plain` (holds no entities), `given` (nobody creates 
 `create`. A field is `name type(length)! flags : Label`, where `!` means mandatory. Flags of a
 field: `ro` (written by the CRM only), `unique`, `sensitive` (read through `decrypt`), `secret`
 (never read), `must` (mandatory on an open source only), `null` (has no value until one is
-written), `line` (belongs to line items), `quiet` (not described), `quick` (in quick create), `to=`
+written), `line` (belongs to line items), `commas` (a number's commas are left out), `exact` (what
+is not wholly a number is 0), `quiet` (not described), `quick` (in quick create), `to=`
 (what a reference refers to), `default=`. `@name` inserts a shared block. Prefixes are those of the
 manual's table.
 """

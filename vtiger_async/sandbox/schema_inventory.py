@@ -13,16 +13,16 @@ vendorname string(100)! : Vendor Name
 vendor_no string ro : Vendor Number
 phone string quick : Primary Phone
 email email quick : Primary Email
-website url : Website
+website url(100) : Website
 glacct picklist : GL Account
 category string(50) : Category
 @times
-street text(250) : Street
+street text : Street
 pobox string(30) : PO Box
 city string(30) : City
 state string(30) : State
-postalcode string(30) : Postal Code
-country string(30) : Country
+postalcode string(100) : Postal Code
+country string(100) : Country
 description text : Description
 assigned_user_id owner! : Assigned To
 @marks
@@ -38,7 +38,7 @@ sales_start_date date : Sales Start Date
 sales_end_date date : Sales End Date
 start_date date : Support Start Date
 expiry_date date : Support Expiry Date
-website url : Website
+website url(100) : Website
 vendor_id reference to=Vendors : Vendor Name
 mfr_part_no string(200) : Mfr PartNo
 vendor_part_no string(200) : Vendor Part No
@@ -46,8 +46,8 @@ serial_no string(200) : Serial No
 productsheet string(200) : Product Sheet
 glacct picklist : GL Account
 @times
-unit_price currency quick : Unit Price
-commissionrate double(3) : Commission Rate
+unit_price currency quick exact : Unit Price
+commissionrate double(3) commas : Commission Rate
 taxclass string(200) : Taxes
 usageunit picklist : Usage Unit
 qty_per_unit double(2) : Qty/Unit
@@ -61,22 +61,22 @@ purchase_cost currency : Purchase Cost
 @marks
 
 [Services] 25 | Services | Service | servicename | service_no SER
-servicename string(50)! : Service Name
+servicename string(255)! : Service Name
 service_no string ro : Service Number
 discontinued boolean default=1 : Active
 sales_start_date date : Sales Start Date
 sales_end_date date : Sales End Date
 start_date date : Support Start Date
 expiry_date date : Support Expiry Date
-website url : Website
+website url(100) : Website
 @times
 service_usageunit picklist : Usage Unit
 qty_per_unit double(2) : Number of Units
 assigned_user_id owner : Owner
 servicecategory picklist : Category
-unit_price currency quick : Price
+unit_price currency quick exact : Price
 taxclass string(200) : Taxes
-commissionrate double(3) : Commission Rate
+commissionrate double(3) commas : Commission Rate
 description text : Description
 @marks
 purchase_cost currency : Purchase Cost
@@ -147,7 +147,7 @@ subject string(100)! : Subject
 potential_id reference to=Potentials : Deal Name
 customerno string(100) : Customer No
 quote_id reference to=Quotes : Quote Name
-vtiger_purchaseorder string(100) : Purchase Order
+vtiger_purchaseorder string(200) : Purchase Order
 contact_id reference to=Contacts : Contact Name
 duedate date : Due Date
 carrier picklist : Carrier
@@ -181,7 +181,7 @@ customerno string(100) : Customer No
 contact_id reference to=Contacts : Contact Name
 invoicedate date : Invoice Date
 duedate date : Due Date
-vtiger_purchaseorder string(100) : Purchase Order
+vtiger_purchaseorder string(200) : Purchase Order
 @amounts
 hdnSubTotal currency : Sub Total
 hdnGrandTotal currency : Total

@@ -17,7 +17,7 @@ product_id reference to=Products : Product
 campaignstatus picklist : Campaign Status
 closingdate date! : Expected Close Date
 assigned_user_id owner! : Assigned To
-numsent double(0) : Num Sent
+numsent double(0) commas : Num Sent
 sponsor string(255) : Sponsor
 targetaudience string(255) : Target Audience
 targetsize integer : TargetSize
@@ -43,7 +43,7 @@ lastname string(80)! : Last Name
 mobile phone(50) : Mobile Phone
 company string(100) quick : Company
 fax phone(50) : Fax
-designation string(200) : Designation
+designation string(50) : Designation
 email email quick : Primary Email
 leadsource picklist : Lead Source
 website url : Website
@@ -71,7 +71,7 @@ cf_873 date : Callback On
 accountname string(100)! unique : Organization Name
 account_no string ro : Organization Number
 phone phone quick : Primary Phone
-website url quick : Website
+website url(100) quick : Website
 fax phone : Fax
 tickersymbol string(30) : Ticker Symbol
 otherphone phone : Secondary Phone
@@ -134,11 +134,11 @@ otherstreet text(250) : Other Street
 mailingcity string(40) : Mailing City
 othercity string(40) : Other City
 mailingstate string(30) : Mailing State
-otherstate string(30) : Other State
+otherstate string(50) : Other State
 mailingzip string(30) : Mailing Zip
 otherzip string(30) : Other Zip
 mailingcountry string(40) : Mailing Country
-othercountry string(40) : Other Country
+othercountry string(30) : Other Country
 mailingpobox string(30) : Mailing P.O. Box
 otherpobox string(30) : Other P.O. Box
 description text : Description
@@ -161,7 +161,7 @@ leadsource picklist : Lead Source
 pipeline picklist : Pipeline
 sales_stage picklist! : Sales Stage
 assigned_user_id owner! : Assigned To
-probability double(3) : Probability
+probability double(3) commas : Probability
 campaignid reference to=Campaigns : Campaign Source
 @times
 description text : Description

@@ -108,10 +108,10 @@ createdtime datetime ro : Created Time
 modifiedtime datetime ro : Modified Time
 access_count integer : Access Count
 modifiedby reference ro to=Users : Last Modified By
-from_email string! : From
-saved_toid string! : To
-ccmail string : CC
-bccmail string : BCC
+from_email string(50)! : From
+saved_toid string(65535)! : To
+ccmail string(65535) : CC
+bccmail string(65535) : BCC
 parent_id reference to=Accounts,Contacts,Leads,Users,Vendors : Parent Record
 email_flag picklist : Email Flag
 source string ro : Source
@@ -193,7 +193,7 @@ parent_comments reference to=ModComments : Related To
 @marks
 customer reference to=Contacts : Customer
 userid reference ro : UserId
-reasontoedit text : ReasonToEdit
+reasontoedit text(100) : ReasonToEdit
 is_private integer : Is Private
 filename file : Attachment
 related_email_id integer default=0 : Related Email Id

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import html
 import re
-from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 from typing import cast
 
-from vtiger_async.sandbox.answers import Fault
+from vtiger_async.sandbox.moments import stored_moment
 from vtiger_async.sandbox.schema import Field
 
 __all__ = ["MASK", "SEPARATOR", "as_text", "clipped", "number_of", "plain_text", "stored_form"]
@@ -27,25 +26,25 @@ MASK = "********"
 _LARGEST_INTEGER = Decimal(2**31 - 1)
 _TRUE = (True, 1, "1", "on")
 _NUMBER = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)")
+_EXACT = re.compile(r"\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?\s*")
 _WIDE = re.compile(r"[\U00010000-\U0010ffff]")
 _HALF = re.compile(r"[\ud800-\udfff]")
-_YEAR_FIRST = re.compile(r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})(?:[T ](\d{2}:\d{2}(?::\d{2})?).*)?")
-_DAY_FIRST = re.compile(r"(\d{1,2})[-/.](\d{1,2})[-/.](\d{4})")
 
 
 def as_text(value: object) -> str:
-    """Return a JSON value as the text that PHP makes of it; a list is its first element."""
+    """Return a JSON value as the text that PHP makes of it; a list is its first element.
+
+    A map has no first element for MySQL, and is empty (measured).
+    """
     if isinstance(value, str):
         return value
-    if value is None or value is False:
+    if value is None or value is False or isinstance(value, dict):
         return ""
     if value is True:
         return "1"
     if isinstance(value, list):
         items = cast("list[object]", value)
         return as_text(items[0]) if items else ""
-    if isinstance(value, dict):
-        return as_text(list(cast("dict[str, object]", value).values()))
     return str(value)
 
 
@@ -60,12 +59,13 @@ def number_of(text: str) -> Decimal:
     return clipped(Decimal(found[1])) if found else Decimal(0)
 
 
-def stored_form(field: Field, value: object) -> str | None:
+def stored_form(field: Field, value: object, *, lenient: bool = False) -> str | None:
     """Return the form in which a value is stored in a field that is not a reference.
 
     Args:
         field: The field.
         value: The value, out of JSON.
+        lenient: Whether a word in a date is taken for none (see stored_moment).
 
     Raises:
         Fault: INTERNAL_SERVER_ERROR for text in a date.
@@ -77,9 +77,15 @@ def stored_form(field: Field, value: object) -> str | None:
         return "1" if value in _TRUE else "0"
     text = as_text(value)
     if field.kind == "number":
+        if "exact" in field.flags and not _EXACT.fullmatch(text):
+            text = "0"  # a price that is no number is none (measured)
+        if "commas" in field.flags:
+            text = text.replace(",", "")
         return _number(text, 2 if field.type == "currency" else field.decimals, field.decimals)
     if field.kind in ("date", "datetime"):
-        return _moment(text.strip(), with_time=field.kind == "datetime")
+        return stored_moment(text, with_time=field.kind == "datetime", lenient=lenient)
+    if value is False:
+        return "0"  # as MySQL is given it (measured)
     return plain_text(text, field.length)
 
 
@@ -96,24 +102,3 @@ def _number(text: str, digits: int, decimals: int) -> str:
     value = number_of(text) if decimals else clipped(number_of(text), _LARGEST_INTEGER)
     rounded = value.quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP)
     return format(rounded.quantize(Decimal(1).scaleb(-decimals)), "f")
-
-
-def _moment(text: str, *, with_time: bool) -> str | None:
-    if not text:
-        return None
-    found = _YEAR_FIRST.fullmatch(text)
-    if found:
-        year, month, day, clock = found.groups()
-    else:
-        found = _DAY_FIRST.fullmatch(text)
-        if not found:
-            raise Fault("INTERNAL_SERVER_ERROR", "Unknown Error while processing request")
-        (day, month, year), clock = found.groups(), None
-    try:
-        stored = date(int(year), int(month), int(day)).isoformat()
-    except ValueError:
-        stored = "0000-00-00"  # a day that no month has (measured)
-    if not with_time:
-        return stored
-    clock = clock or "00:00:00"
-    return f"{stored} {clock if len(clock) == 8 else clock + ':00'}"

@@ -13,7 +13,7 @@ from operator import attrgetter
 
 from vtiger_async.sandbox.access import GROUPS, denied
 from vtiger_async.sandbox.answers import Fault
-from vtiger_async.sandbox.calls import Call, Element, bad_id, split_id
+from vtiger_async.sandbox.calls import Call, Element, bad_id, fatal_error, id_parts, split_id
 from vtiger_async.sandbox.folding import fold
 from vtiger_async.sandbox.schema import SCHEMA, Field, Module
 from vtiger_async.sandbox.store import DELETED, LIVE, comparable
@@ -45,27 +45,37 @@ def stored_values(call: Call, module: Module, element: Element) -> dict[str, str
     values: dict[str, str | None] = {}
     for name, value in element.items():
         item = module.fields.get(name)
-        if item is None or "ro" in item.flags or "line" in item.flags:
+        if item is None or "line" in item.flags or item.type == "image":
+            continue  # an image is a file, and its name is not written
+        if "ro" in item.flags and name != "starred":
+            if item.type == "reference":
+                _reference(call, item, value)  # it is checked all the same (measured)
             continue
         if not call.user.sees_field(module, item) or ("sensitive" in item.flags and value == MASK):
             continue
         if item.type == "owner":
             values[name] = _owner(call, value)
         elif item.type == "reference":
-            values[name] = _reference(call, item, as_text(value))
+            values[name] = _reference(call, item, value)
+        elif item.type == "currency" and isinstance(value, (list, dict)) and value:
+            raise fatal_error()
         else:
-            values[name] = stored_form(item, value)
+            values[name] = stored_form(item, value, lenient=call.profile.words_are_no_dates)
     return values
 
 
-def _reference(call: Call, item: Field, text: str) -> str | None:
+def _reference(call: Call, item: Field, value: object) -> str | None:
+    """Return the record that a reference names, read as leniently as any id (measured)."""
+    if isinstance(value, (list, dict)):
+        raise fatal_error()
+    text = as_text(value)
     if not text:
         return None
-    asked = split_id(text)
-    if asked is None:
-        raise bad_id()
-    module, number = SCHEMA.by_prefix.get(asked[0]), asked[1]
-    if module is None or module.name not in item.refers_to:
+    prefix, number = id_parts(text)
+    module = SCHEMA.by_prefix.get(prefix)
+    if module is None:
+        raise denied("Permission to perform the operation is denied for id")
+    if module.name not in item.refers_to:
         raise Fault("REFERENCE_INVALID", f"Invalid reference specified for {item.name}")
     if not call.user.sees(module) and module.is_entity and module.name != "Users":
         raise denied(f"Permission to access reference type is denied {module.name}")
