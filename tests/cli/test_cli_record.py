@@ -107,9 +107,8 @@ def test_yes_holds_for_a_tour_that_is_named(
 ) -> None:
     """`record --yes tour` asks no more than `record --yes` does."""
     file = tmp_path / "exchanges.json"
-    result = run_here(capsys, "record", "--out", str(file), "--yes", "tour", "--session-api")
+    result = run_here(capsys, "record", "--out", str(file), "--yes", "tour")
     assert (result.code, file.exists()) == (ExitCode.OK, True)
-    assert '"path": "/webservice.php"' in file.read_text("utf-8")
 
 
 def test_check_tells_the_differences(
