@@ -124,14 +124,14 @@ def create(call: Call) -> object:
     if module.name in ("Calendar", "Events") and call.profile.computes_durations:
         values |= duration(values)
     if module.name == "Calendar" and values.get("activitytype") != "Task":
-        return _task_among_events(call, module, values)
+        return _task_among_events(call, module, values, element)
     number, row = insert_new(call, module, values)
     keep_label(call, module, number, element, row)
     keep_taxes(call.store, module, number, element)
     keep_files(call.store, module, number, files)
     if module.has_lines:
         return _with_new_lines(call, module, number, row, element, lines)
-    return _echo(call, module, number, row)
+    return _echo(call, module, number, row, element)
 
 
 def _with_new_lines(
@@ -153,7 +153,9 @@ def _with_new_lines(
     return record | shown | {"LineItems": lines_of(call, module.record_id(number)), "new": True}
 
 
-def _task_among_events(call: Call, module: Module, values: dict[str, str | None]) -> object:
+def _task_among_events(
+    call: Call, module: Module, values: dict[str, str | None], element: Element
+) -> object:
     """Store an event of what does not say that it is a task; the echo has a task's id."""
     number, stored = insert_new(call, SCHEMA.modules["Events"], values)
     events = SCHEMA.modules["Events"].columns
@@ -161,13 +163,17 @@ def _task_among_events(call: Call, module: Module, values: dict[str, str | None]
         stored[events[f.name]] if f.name in events else values.get(f.name, f.empty)
         for f in module.stored
     )
-    return _echo(call, module, number, row)
+    return _echo(call, module, number, row, element)
 
 
-def _echo(
-    call: Call, module: Module, number: int, row: Row, *, escaped: bool = False
-) -> dict[str, object]:
-    record = full_form(call, module, number, row, escaped=escaped)
+def _echo(call: Call, module: Module, number: int, row: Row, element: Element) -> dict[str, object]:
+    """Return the answer to a write: a script stands unescaped in a name that alone has one."""
+    record = full_form(call, module, number, row, escaped=True)
+    scripts = [name for name, value in element.items() if "<script" in as_text(value)]
+    if len(scripts) == 1 and scripts[0] in module.label_fields:
+        name = scripts[0]
+        if module.fields[name].mandatory and name in record:
+            record[name] = row[module.columns[name]]
     return priced(call, module, number, record)
 
 
@@ -259,8 +265,7 @@ def _changed(call: Call, *, all_fields: bool) -> object:
     if module.has_lines:
         row = call.store.record(module, number) or tuple(changed)
         return _echo_with_lines(call, module, number, row, element)
-    # A change is read back before it is answered, as retrieve reads; a new record is not.
-    return _echo(call, module, number, tuple(changed), escaped=True)
+    return _echo(call, module, number, tuple(changed), element)
 
 
 def _break_off(

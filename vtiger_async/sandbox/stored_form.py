@@ -23,6 +23,7 @@ SEPARATOR = " |##| "
 MASK = "********"
 """What a sensitive field reads as."""
 
+_LARGEST = Decimal("99999999999999999.99999999")
 _LARGEST_INTEGER = Decimal(2**31 - 1)
 _TRUE = (True, 1, "1", "on")
 _NUMBER = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)")
@@ -48,7 +49,7 @@ def as_text(value: object) -> str:
     return str(value)
 
 
-def clipped(value: Decimal, most: Decimal = Decimal(10**17 - 1)) -> Decimal:
+def clipped(value: Decimal, most: Decimal = _LARGEST) -> Decimal:
     """Return the number, or the largest that its column holds, as MySQL does."""
     return max(-most, min(most, value))
 
@@ -101,4 +102,6 @@ def _number(text: str, digits: int, decimals: int) -> str:
     # Currencies are rounded to the user's two decimals first, and stored with eight (measured).
     value = number_of(text) if decimals else clipped(number_of(text), _LARGEST_INTEGER)
     rounded = value.quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP)
+    if abs(value) == _LARGEST:
+        rounded = value
     return format(rounded.quantize(Decimal(1).scaleb(-decimals)), "f")

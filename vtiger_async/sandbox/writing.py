@@ -57,7 +57,7 @@ def stored_values(call: Call, module: Module, element: Element) -> dict[str, str
             values[name] = _owner(call, value)
         elif item.type == "reference":
             values[name] = _reference(call, item, value)
-        elif item.type == "currency" and isinstance(value, (list, dict)) and value:
+        elif item.type in ("currency", "date") and isinstance(value, (list, dict)) and value:
             raise fatal_error()
         else:
             values[name] = stored_form(item, value, lenient=call.profile.words_are_no_dates)
