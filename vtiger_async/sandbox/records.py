@@ -1,4 +1,4 @@
-"""The operations on one record: create, retrieve, decrypt, update, revise, delete, reopen."""
+"""The operations on one record: create, retrieve, decrypt, update, revise, delete."""
 
 # ruff: noqa: S608 - names in the SQL are those of the schema; values are bound
 from __future__ import annotations
@@ -23,9 +23,9 @@ from vtiger_async.sandbox.reading import full_form, keep_label
 from vtiger_async.sandbox.schema import SCHEMA, Module
 from vtiger_async.sandbox.store import DELETED, Row, column
 from vtiger_async.sandbox.stored_form import as_text, stored_form
+from vtiger_async.sandbox.worked_out import worked_out
 from vtiger_async.sandbox.writing import (
     defaults,
-    duration,
     refuse_duplicates,
     refuse_system,
     require,
@@ -33,13 +33,11 @@ from vtiger_async.sandbox.writing import (
 )
 
 __all__ = [
-    "CLOSED_STATES",
     "create",
     "decrypt",
     "delete",
     "insert_new",
     "remove",
-    "reopen",
     "retrieve",
     "revise",
     "update",
@@ -48,12 +46,6 @@ __all__ = [
 _UNKNOWN = "Unknown Error while processing request"
 
 _REPEATING = ("recurring_frequency", "payment_duration", "invoicestatus")
-
-CLOSED_STATES = {
-    "HelpDesk": ("ticketstatus", ("Closed",), "Open"),
-    "Potentials": ("sales_stage", ("Closed Won", "Closed Lost"), "Negotiation or Review"),
-}
-"""The modules whose records can be closed: the field, its closing values, what reopens it."""
 
 
 def insert_new(call: Call, module: Module, values: dict[str, str | None]) -> tuple[int, Row]:
@@ -91,8 +83,9 @@ def insert_new(call: Call, module: Module, values: dict[str, str | None]) -> tup
 
 def _next_count(call: Call, module: Module) -> str:
     """Return the record's auto number; under load each second one is that of the one before."""
-    repeats = call.crowded and call.profile.numbers_repeat and call.number % 2
-    return call.store.last_count(module) if repeats else call.store.next_count(module)
+    if call.crowded and call.profile.numbers_repeat and call.number % 2:
+        return call.store.last_count(module)
+    return call.store.next_count(module)
 
 
 def create(call: Call) -> object:
@@ -121,8 +114,8 @@ def create(call: Call) -> object:
         values["folderid"] = SCHEMA.modules["DocumentFolders"].record_id(1)
     if module.has_lines:
         values |= own_amounts(module, element)
-    if module.name in ("Calendar", "Events") and call.profile.computes_durations:
-        values |= duration(values)
+    if call.profile.works_out_values:
+        values |= worked_out(module, None, values)
     if module.name == "Calendar" and values.get("activitytype") != "Task":
         return _task_among_events(call, module, values, element)
     number, row = insert_new(call, module, values)
@@ -169,10 +162,9 @@ def _task_among_events(
 def _echo(call: Call, module: Module, number: int, row: Row, element: Element) -> dict[str, object]:
     """Return the answer to a write: a script stands unescaped in a name that alone has one."""
     record = full_form(call, module, number, row, escaped=True)
-    scripts = [name for name, value in element.items() if "<script" in as_text(value)]
-    if len(scripts) == 1 and scripts[0] in module.label_fields:
-        name = scripts[0]
-        if module.fields[name].mandatory and name in record:
+    names = [name for name, value in element.items() if "<script" in as_text(value)]
+    for name in names[:1] if len(names) == 1 else ():
+        if name in module.label_fields and module.fields[name].mandatory:
             record[name] = row[module.columns[name]]
     return priced(call, module, number, record)
 
@@ -246,6 +238,8 @@ def _changed(call: Call, *, all_fields: bool) -> object:
     lines = given_lines(element) if module.has_lines else []
     require(call, module, element, all_fields=all_fields)
     refuse_duplicates(call, module, values, besides=number)
+    if call.profile.works_out_values:
+        values |= worked_out(module, dict(zip(module.columns, row, strict=True)), values)
     if "modifiedtime" in module.columns:
         values |= {"modifiedtime": call.now, "modifiedby": call.user.id}
     changed = list(row)
@@ -328,22 +322,3 @@ def remove(call: Call, module: Module, number: int) -> None:
     call.store.run("DELETE FROM pairs WHERE a = ?", (number,))
     call.store.run("DELETE FROM pairs WHERE b = ?", (number,))
     call.log(module, number)
-
-
-def reopen(call: Call) -> object:
-    """Answer `reopen`: put a closed ticket or deal back into an open state.
-
-    Raises:
-        Fault: ACCESS_DENIED where the user may not change the record; OPERATION_NOT_SUPPORTED where
-            its module has no closed state, or the record is not closed.
-    """
-    module, number, row = call.found(call.text("id"))
-    if not call.user.may_write(module):
-        raise denied("Permission to write is denied")
-    name, closed, reopened = CLOSED_STATES.get(module.name, ("", (), ""))
-    if not name or row[module.columns[name]] not in closed:
-        raise Fault("OPERATION_NOT_SUPPORTED", "Record is not in a closed state")
-    values = {name: reopened, "modifiedtime": call.now, "modifiedby": call.user.id}
-    call.store.change(module, number, values)
-    call.log(module, number)
-    return {"message": "Record reopened successfully."}

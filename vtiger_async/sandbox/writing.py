@@ -8,7 +8,6 @@ mandatory fields, one at a time, in the order of the module's fields.
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta
 from operator import attrgetter
 
 from vtiger_async.sandbox.access import GROUPS, denied
@@ -21,7 +20,6 @@ from vtiger_async.sandbox.stored_form import MASK, as_text, stored_form
 
 __all__ = [
     "defaults",
-    "duration",
     "refuse_duplicates",
     "refuse_system",
     "require",
@@ -142,20 +140,6 @@ def refuse_system(call: Call, module: Module, element: Element) -> None:
         raise Fault("REFERENCE_INVALID", "Invalid reference specified for roleid")
     require(call, module, element, all_fields=True)
     raise denied("Permission to write is denied")
-
-
-def duration(values: dict[str, str | None]) -> dict[str, str | None]:
-    """Return how long an activity lasts, in hours and minutes; nothing where it has no days."""
-    try:
-        start = datetime.fromisoformat(f"{values.get('date_start')} {values.get('time_start')}")
-        if values.get("time_end"):
-            end = datetime.fromisoformat(f"{values.get('due_date')} {values['time_end']}")
-        else:
-            end = datetime.fromisoformat(f"{values.get('due_date')}") + timedelta(days=1)
-    except ValueError:
-        return {}
-    minutes = max(int((end - start).total_seconds()) // 60, 0)
-    return {"duration_hours": str(minutes // 60), "duration_minutes": str(minutes % 60)}
 
 
 def require(call: Call, module: Module, element: Element, *, all_fields: bool) -> None:
