@@ -114,9 +114,11 @@ def docs(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Measure what the client costs beside bare httpx."""
-    session.install(".[all]")
+    """Measure what the client costs beside bare httpx, and the governor beside other limiters."""
+    session.install(".[all]", *group("bench"))
     session.run("python", "benchmarks/overhead.py", *session.posargs)
+    session.run("python", "benchmarks/admission.py")
+    session.run("python", "benchmarks/governor.py")
 
 
 @nox.session

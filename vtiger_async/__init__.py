@@ -70,6 +70,7 @@ from vtiger_async.vtql import F, Select, parse, select
 if TYPE_CHECKING:
     from vtiger_async.client.sync import Change, Sync
     from vtiger_async.models.inventory import LineItem, Totals
+    from vtiger_async.quota.plan import Plan
 
 __version__ = "0.1.0"
 __all__ = [
@@ -105,6 +106,7 @@ __all__ = [
     "OutcomeUnknownError",
     "PicklistDependency",
     "PicklistValue",
+    "Plan",
     "Problem",
     "Query",
     "QuerySyntaxError",
@@ -146,6 +148,7 @@ __all__ = [
 _LATER = {
     "Change": "client.sync",
     "LineItem": "models.inventory",
+    "Plan": "quota.plan",
     "Sync": "client.sync",
     "Totals": "models.inventory",
 }

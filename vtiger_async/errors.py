@@ -95,6 +95,8 @@ class VtigerError(Exception):
     """
 
     hint: ClassVar[str] = ""
+    _is_an_attempt: ClassVar[bool] = True
+    """Whether the error is a failure beside those in `attempts`."""
 
     def __init__(
         self,
@@ -129,8 +131,9 @@ class VtigerError(Exception):
         facts: list[str] = []
         if self.status is not None:
             facts.append(f"HTTP {self.status}")
-        if self.attempts:
-            facts.append(f"attempt {len(self.attempts) + 1}")
+        made = len(self.attempts) + self._is_an_attempt
+        if made > 1:
+            facts.append(f"attempt {made}")
         if self.call_id:
             facts.append(f"call {self.call_id}")
         text = f"{subject}: {message}" if subject else message
@@ -198,6 +201,7 @@ class OutcomeUnknownError(VtigerError):
     """
 
     hint = "It may have happened: look the record up before sending it again"
+    _is_an_attempt = False
 
 
 class LineItemsError(OutcomeUnknownError):

@@ -15,7 +15,7 @@ from vtiger_async.clock import SystemClock
 from vtiger_async.editions import Limits
 from vtiger_async.errors import QuotaExhaustedError
 from vtiger_async.quota import Ledger
-from vtiger_async.quota.windows import NOTHING, Observation
+from vtiger_async.quota.headers import NOTHING, Observation
 from vtiger_async.transport.admission import Admission, Ticket
 
 pytestmark = [pytest.mark.anyio, pytest.mark.virtual_time]

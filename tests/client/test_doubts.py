@@ -35,6 +35,9 @@ ALONE: list[tuple[str, type[VtigerError], str]] = [
     ("select id from Contacts where id = '595';", InvalidIdError, "'595' is not a record id"),
     ("select id from Contacts where id > 595;", InvalidIdError, "its module's prefix"),
     ("select id from Contacts where id in ('4x1','abc');", InvalidIdError, "'abc'"),
+    ("select id from Contacts where id = ' ';", InvalidIdError, "no record is without one"),
+    ("select id from Contacts where id = 0;", InvalidIdError, "'0' is not a record id"),
+    ("select id from Contacts where account_id = null;", InvalidArgumentError, "= '4x0' an empty"),
 ]
 
 
@@ -56,6 +59,9 @@ async def test_what_the_statement_alone_tells_costs_no_call(
         "select id from Contacts where donotcall = true or emailoptout = false;",
         "select id from Contacts where id = 4x595;",
         "select id from Contacts where lastname = 'null';",
+        "select id from Contacts where account_id = '3x0';",
+        "select id from Contacts where donotcall = '1';",
+        "select id from Contacts where lastname = 'true';",
         "select id from Contacts where phone = '123' order by lastname;",
     ],
 )
@@ -77,8 +83,10 @@ def faults(described: dict[str, str]) -> list[tuple[Select, str]]:
         (select("Contacts").where(F.id == f"{other}x1"), f"ids of Contacts begin with {contacts}x"),
         (select("Contacts").where(F.assigned_user_id == "5"), "holds record ids, and '5'"),
         (parse("select * from Contacts where assigned_user_id = 5;"), "assigned_user_id holds"),
+        (select("Contacts").where(F.donotcall == "true"), "write F.donotcall == True"),
+        (parse("select * from Contacts where emailoptout = 'Off';"), "holds '1' or '0'"),
         (parse("select * from Contacts where assigned_user_id != '1';"), "assigned_user_id holds"),
-        (parse(f"select * from Contacts where id in ('{other}x1', '{other}x2');"), "cannot match"),
+        (parse(f"select * from Contacts where id in ('{other}x1', '{other}x2');"), "begin with"),
         (select("Contacts").where(F.account_id == f"{contacts}x1"), "refers to Accounts, and not"),
         (select("Contacts").where(F.assigned_user_id == f"{accounts}x99"), "refers to Users"),
     ]  # fmt: skip
@@ -115,10 +123,13 @@ async def test_an_id_of_a_known_module_is_refused_before_a_call() -> None:
     sandbox = Sandbox(limits=False, records=30)
     async with sandbox.client() as crm:
         accounts = await crm.describe("Accounts")
-        with pytest.raises(InvalidArgumentError, match="cannot match: it is about Accounts"):
-            crm.query(select("Contacts").where(F.id == f"{accounts.id_prefix}x1"))
-        mixed = F.id.in_([f"{accounts.id_prefix}x1", "4x1"])
-        assert await crm.query(select("Contacts").where(mixed)).all() == []
+        for wrong in (
+            F.id == f"{accounts.id_prefix}x1",
+            F.id != f"{accounts.id_prefix}x1",
+            F.id.in_([f"{accounts.id_prefix}x1", "4x1"]),
+        ):
+            with pytest.raises(InvalidArgumentError, match="3x1 is of Accounts; the server looks"):
+                crm.query(select("Contacts").where(wrong))
         assert await crm.query(select("Calendar").where(F.id == "18x1")).all() == []
 
 

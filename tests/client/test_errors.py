@@ -18,6 +18,7 @@ from vtiger_async.errors import (
     ConnectError,
     InvalidArgumentError,
     InvalidIdError,
+    InvalidResponseError,
     MandatoryFieldError,
     OutcomeUnknownError,
     QuerySyntaxError,
@@ -155,6 +156,13 @@ class TestText:
         """An error after two earlier failures is the third attempt's."""
         earlier = (ConnectError("a"), ConnectError("b"))
         assert str(VtigerError("no", attempts=earlier)) == "no (attempt 3)"
+
+    def test_a_lost_reply_is_the_last_attempt_and_not_one_more(self) -> None:
+        """A write that was sent once, and whose reply was lost, is not said to be sent twice."""
+        lost = InvalidResponseError("cut")
+        assert str(OutcomeUnknownError("lost", attempts=(lost,))).startswith("lost. ")
+        again = OutcomeUnknownError("lost", attempts=(ConnectError("a"), lost))
+        assert str(again).startswith("lost (attempt 2). ")
 
     @pytest.mark.parametrize(
         ("error", "advice"),

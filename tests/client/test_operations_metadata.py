@@ -53,7 +53,7 @@ async def test_related_types(sandbox: Sandbox, crm: VtigerClient) -> None:
     relations = await crm.related_types("Contacts")
     assert relations.by_label("Activities").module == "Calendar"
     assert relations.by_label("Activity History").module == "Calendar"
-    assert len(await crm.related_types("Faq")) == 0
+    assert len(await crm.related_types("ModComments")) == 0
 
 
 @exercises("picklist_dependency")

@@ -191,7 +191,9 @@ async def test_convert_lead(sandbox: Sandbox, crm: VtigerClient) -> None:
 @exercises("reopen")
 async def test_reopen(sandbox: Sandbox, crm: VtigerClient) -> None:
     """A closed ticket is open again; what is not closed cannot be reopened."""
-    rid = plant(sandbox, "HelpDesk", ticket_title="No power", ticketstatus="Closed")
+    rid = plant(
+        sandbox, "HelpDesk", ticket_title="a", ticketstatus="Closed", ticketpriorities="Low"
+    )
     await crm.reopen(rid)
     assert (await crm.retrieve(rid))["ticketstatus"] == "Open"
     with pytest.raises(UnsupportedOperationError, match="reopen"):

@@ -10,16 +10,8 @@ from hypothesis import strategies as st
 
 from vtiger_async.editions import Limits
 from vtiger_async.quota import Ledger
-from vtiger_async.quota.windows import (
-    NOTHING,
-    Observation,
-    RollingDay,
-    SlidingWindow,
-    UtcDay,
-    Window,
-    read_headers,
-    reset_delay,
-)
+from vtiger_async.quota.headers import NOTHING, Observation, read_headers, reset_delay
+from vtiger_async.quota.windows import RollingDay, SlidingWindow, UtcDay, Window
 
 NOW = 1_790_000_000.0
 DAY = 86_400.0

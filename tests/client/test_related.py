@@ -236,7 +236,7 @@ async def test_a_count_is_awaited() -> None:
 
 @pytest.mark.parametrize("statement", [
     select("Contacts").order_by("emial"),
-    parse("select * from Contacts where account_id = '5';"),
+    parse("select * from Contacts where assigned_user_id = '5';"),
 ])  # fmt: skip
 async def test_no_related_record_is_no_proof_where_the_statement_is_at_fault(
     statement: Select,

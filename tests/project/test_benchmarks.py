@@ -28,3 +28,20 @@ def test_the_overhead_benchmark_prints_its_table() -> None:
         for operation in ("create", "retrieve", "page of 100")
         for in_flight in (1, 8, 32)
     ], run.stderr
+
+
+def test_the_governors_benchmark_prints_its_tables() -> None:
+    """With fixed and sliding windows, alone and in company, the governor draws few refusals."""
+    run = subprocess.run(
+        [sys.executable, "benchmarks/governor.py", "--hours", "0.1", "--only", "governor"],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    rows = [line.split("|") for line in run.stdout.splitlines() if line.startswith("| vtiger")]
+    assert len(rows) == 4, run.stderr
+    alone = [row for row in rows if row[4].strip() == "-"]
+    assert [row[3].strip() for row in alone] == ["0.00%", "0.00%"]

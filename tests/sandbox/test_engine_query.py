@@ -86,6 +86,9 @@ def test_text_compares_as_in_the_database(crm: Crm, condition: str, found: str) 
         ("modifiedtime < '2020-01-01 10:00'", ""),
         ("donotcall = true", "1"),
         ("donotcall = 'x'", ""),
+        ("donotcall = 'true'", ""),
+        ("donotcall in ('on','yes')", ""),
+        ("donotcall = '1'", "1"),
         ("donotcall in (1, '7')", "1"),
         ("donotcall like '1'", "1"),
         ("donotcall like true", ""),
@@ -160,6 +163,21 @@ def test_order_has_one_direction_for_the_last_field(crm: Crm) -> None:
     assert "".join(crm.values(text, "fax")) == "75316420"
     assert "".join(crm.values("select fax from Contacts order by lastname;", "fax"))[:2] == "60"
     assert "".join(crm.values("select fax from Contacts order by id desc;", "fax")) == "76543210"
+
+
+def test_an_order_by_a_far_field_wants_it_to_be_asked_for(crm: Crm) -> None:
+    """A field's own table is read where one of its fields is selected or in WHERE; else nothing."""
+    assert crm.query("select fax from Contacts order by birthday;") == []
+    assert crm.query("select fax from Contacts order by fax, birthday desc;") == []
+    for text in (
+        "select fax, birthday from Contacts where fax < '4' order by birthday;",
+        "select fax, assistant from Contacts where fax < '4' order by birthday;",
+        "select fax from Contacts where birthday > '1900-01-01' order by birthday;",
+        "select * from Contacts where fax < '4' order by birthday;",
+    ):
+        assert "".join(crm.values(text, "fax")) == "0123"
+    counted = crm.query("select count(*) from Contacts order by birthday;")
+    assert counted == [{"count": "8"}]
 
 
 def test_rows_hold_what_was_asked_and_the_id(crm: Crm) -> None:

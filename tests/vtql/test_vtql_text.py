@@ -72,6 +72,10 @@ def test_a_field_that_ends_in_from_does_not_stand_last() -> None:
     """`id`, which every row carries anyway, stands after such a field."""
     assert str(select("Leads", "datefrom")) == "SELECT datefrom, id FROM Leads;"
     assert str(select("Leads", "id", "validFrom")) == "SELECT validFrom, id FROM Leads;"
+    for text in ("select datefrom from Leads;", "select id, DateFROM\nfrom Leads;"):
+        statement = parse(text)
+        assert statement.fields[-1] == "id"
+        assert parse(str(statement)) == statement
     assert str(select("Leads", "datefrom", "city")) == "SELECT datefrom, city FROM Leads;"
 
 

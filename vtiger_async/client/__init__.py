@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from datetime import datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, cast
@@ -17,9 +18,9 @@ from vtiger_async.clock import Clock, SystemClock
 from vtiger_async.config import SESSION_PATH, base_url, settings_from
 from vtiger_async.editions import Limits, limits_of
 from vtiger_async.errors import ConfigurationError, InvalidArgumentError
-from vtiger_async.quota import Ledger
+from vtiger_async.quota import Ledger, Priority, Spread
 from vtiger_async.retry import RetryPolicy
-from vtiger_async.transport import CallOptions, Pipeline
+from vtiger_async.transport import CallOptions, Pipeline, waiting_until
 from vtiger_async.transport.admission import Admission
 from vtiger_async.transport.http import Http
 from vtiger_async.types import SyncScope
@@ -28,6 +29,7 @@ from vtiger_async.wire.encode import Pairs, checked_module, json_text
 
 if TYPE_CHECKING:
     from vtiger_async.client.sync import Sync
+    from vtiger_async.quota.events import QuotaEvent
     from vtiger_async.recording import Recorder
 
 __all__ = ["VtigerClient"]
@@ -71,6 +73,8 @@ class VtigerClient(DocumentOperations):
             not over REST. A login costs two calls: one for the first call, and one for each further
             call that runs at the same time. Nobody is logged out at the end: that would cost calls,
             and the server forgets sessions by itself.
+        spread: How bulk calls use up the day: `"fast"`, as minute and hour allow, or `"even"`.
+        reserve: The share of the day's calls, from 0 to below 1, that is left to other programs.
         recorder: Keeps every request and its answer, and writes them scrubbed to a file.
 
     Raises:
@@ -97,6 +101,8 @@ class VtigerClient(DocumentOperations):
         validate: Literal["auto"] | bool = "auto",
         strict: bool = False,
         session_api: bool = False,
+        spread: Spread = "fast",
+        reserve: float = 0.0,
         recorder: Recorder | None = None,
     ) -> None:
         base = base_url(url)
@@ -111,12 +117,14 @@ class VtigerClient(DocumentOperations):
         if not metadata_ttl >= 0:
             raise ConfigurationError(f"metadata_ttl is a number from 0, not {metadata_ttl!r}")
         granted = limits_of(edition, users=users, boosters=boosters, limits=limits)
-        self._options = _checked(CallOptions(timeout, max_wait, retry))
-        admission = Admission(Ledger(granted), clock or SystemClock(), max_in_flight)
+        self._options = CallOptions(timeout, max_wait, retry)
+        ledger = Ledger(granted, spread, reserve)
+        admission = Admission(ledger, clock or SystemClock(), max_in_flight)
         http = Http.with_key(username, access_key, max_in_flight, http_client)
         if recorder is not None:
             http.observer = recorder.observer(username, access_key)
         pipeline = Pipeline(http, admission)
+        http.recycled = pipeline.recycled
         self._core = Core(base, http, pipeline, metadata_ttl)
         if session_api:
             # Loaded here: who calls over REST does not pay for it.
@@ -125,7 +133,7 @@ class VtigerClient(DocumentOperations):
 
             login = Login(pipeline, base + SESSION_PATH, username, access_key)
             self._core.sessions = Sessions(pipeline, login)
-        self._writing = _checked_writing(Writing(validate, strict))
+        self._writing = Writing(validate, strict)
         self._username = username
         self._is_view = False
 
@@ -152,6 +160,7 @@ class VtigerClient(DocumentOperations):
         retry: RetryPolicy | None = None,
         validate: Literal["auto"] | bool | None = None,
         strict: bool | None = None,
+        priority: Priority | None = None,
     ) -> Self:
         """Return a view of this client with other options; it shares everything else.
 
@@ -164,6 +173,9 @@ class VtigerClient(DocumentOperations):
             retry: The policy for failures.
             validate: Whether fields are checked before they are sent.
             strict: Whether a value that is stored other than it was sent is an error.
+            priority: `"interactive"`, the default, goes first. `"sync"` leaves room for those calls
+                and for other programs. `"bulk"` goes last and is spread over what is left of the
+                windows: its calls may wait long, so give it a long `max_wait`.
         """
         options = self._options
         writing = Writing(
@@ -175,11 +187,12 @@ class VtigerClient(DocumentOperations):
             timeout=options.timeout if timeout is None else timeout,
             max_wait=options.max_wait if max_wait is None else max_wait,
             retry=options.retry if retry is None else retry,
+            priority=options.priority if priority is None else priority,
         )
         view = object.__new__(type(self))
         view.__dict__.update(self.__dict__)
-        view._options = _checked(changed)
-        view._writing = _checked_writing(writing)
+        view._options = changed
+        view._writing = writing
         view._is_view = True
         return view
 
@@ -215,13 +228,54 @@ class VtigerClient(DocumentOperations):
         """The quota as this client knows it now; it costs no call."""
         return self._core.quota()
 
+    def deadline(self, seconds: float) -> AbstractContextManager[None]:
+        """Return a `with` block in which no call waits longer than until so many seconds from now.
+
+        A call that could not go in time is refused at once and not sent, with the wait it would
+        have needed (`QuotaExhaustedError.resets_at`, `.wait`). A request under way is not cut off:
+        `timeout` rules that. It holds for this client, its views, and tasks started in the block.
+
+        Args:
+            seconds: From 0; it never makes a wait longer than `max_wait` or an outer block does.
+
+        Raises:
+            InvalidArgumentError: It is no such number.
+        """
+        if not seconds >= 0:
+            raise InvalidArgumentError(f"a deadline is a number of seconds from 0, not {seconds!r}")
+        admission = self._core.pipeline.admission
+        return waiting_until(admission, admission.now() + seconds)
+
+    def subscribe(self, listener: Callable[[QuotaEvent], object]) -> Callable[[], None]:
+        """Have a function called with each event of the quota: see `vtiger_async.quota.events`.
+
+        It is called in the midst of calls of this client and all its views, so it should be quick.
+        What it raises is logged. While nobody has subscribed, events cost nothing.
+
+        Args:
+            listener: The function.
+
+        Returns:
+            A function that ends the subscription.
+        """
+        admission = self._core.pipeline.admission
+        admission.listeners = (*admission.listeners, listener)
+
+        def stop() -> None:
+            left = list(admission.listeners)
+            if listener in left:
+                left.remove(listener)
+            admission.listeners = tuple(left)
+
+        return stop
+
     def query(self, query: str | Select, *, resume: str | None = None) -> Query:
         """Return the records of a statement, to iterate over; no call is spent yet.
 
-        The server answers some faulty statements with success and no records. What can be known is
-        refused: a bare word, an id without its prefix, and where the module's description is kept,
-        unknown fields and ids that the field cannot hold. Where no record comes, the description
-        is asked for, once while it is kept, if it could tell of such a fault.
+        The server answers faulty statements with success and no records, or others. What can be
+        known is refused: a bare word, an id without its prefix or of another module, and where the
+        module's description is kept, unknown fields and ids that the field cannot hold. Where
+        nothing shows such a fault, the description is asked for, once while it is kept.
 
         Source: manual, "Query".
 
@@ -232,7 +286,7 @@ class VtigerClient(DocumentOperations):
         Raises:
             QuerySyntaxError: The text is not VTQL; it says where.
             InvalidArgumentError: The statement cannot be sent or cannot match, or the token is
-                another's. What only the description tells is raised at the first record.
+                another's. What only the description or the records tell is raised with them.
             InvalidIdError: What is compared with the id is no id.
         """
         statement = parse(query) if isinstance(query, str) else query
@@ -248,7 +302,8 @@ class VtigerClient(DocumentOperations):
     ) -> Sync:
         """Return the changes of a module since a moment, to iterate over; no call is spent yet.
 
-        Users, Currency, Groups and other modules without entities cannot be synced.
+        Users, Currency, Groups and other modules without entities cannot be synced. Unless this
+        client was given another priority, the calls have the priority `"sync"`.
 
         Source: manual, "Sync".
 
@@ -266,7 +321,8 @@ class VtigerClient(DocumentOperations):
         from vtiger_async.client.sync import Sync  # not every program wants it
 
         checked_module(module)
-        return Sync(self, self._core.pipeline.admission.clock, module, since, scope)
+        source = self.with_options(priority=self._options.priority or "sync")
+        return Sync(source, self._core.pipeline.admission.clock, module, since, scope)
 
     async def sync_page(self, module: str, since: int, scope: SyncScope) -> dict[str, Any]:
         """Make one bare sync call and return its result; `sync` is built on it.
@@ -319,31 +375,3 @@ class VtigerClient(DocumentOperations):
             if value is not None
         ]
         return await self._raw(verb, operation, pairs)
-
-
-def _checked(options: CallOptions) -> CallOptions:
-    """Return the options if they make sense.
-
-    Raises:
-        ConfigurationError: They do not.
-    """
-    if not options.timeout > 0:
-        raise ConfigurationError(f"timeout is a number of seconds above 0, not {options.timeout!r}")
-    if not options.max_wait >= 0:
-        raise ConfigurationError(
-            f"max_wait is a number of seconds from 0, not {options.max_wait!r}"
-        )
-    return options
-
-
-def _checked_writing(writing: Writing) -> Writing:
-    """Return the settings if they make sense.
-
-    Raises:
-        ConfigurationError: They do not.
-    """
-    if writing.validate != "auto" and type(writing.validate) is not bool:
-        raise ConfigurationError(f"validate is 'auto', True or False, not {writing.validate!r}")
-    if type(writing.strict) is not bool:
-        raise ConfigurationError(f"strict is True or False, not {writing.strict!r}")
-    return writing

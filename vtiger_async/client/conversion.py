@@ -252,7 +252,10 @@ class Conversion:
             status=error.status,
             code=error.code,
             call_id=error.call_id,
-            attempts=error.attempts,
+            # What was lost is among the attempts of the error that says so.
+            attempts=error.attempts[:-1]
+            if isinstance(error, OutcomeUnknownError)
+            else error.attempts,
         ) from error
 
     def _suspects(self, error: VtigerError) -> list[str]:

@@ -12,6 +12,7 @@ import anyio.lowlevel
 from attrs import define, field, frozen
 
 from vtiger_async.config import API_PATH
+from vtiger_async.editions import Limits
 from vtiger_async.errors import (
     ApiError,
     AuthenticationError,
@@ -22,7 +23,7 @@ from vtiger_async.errors import (
 )
 from vtiger_async.models.metadata import Module, ModuleInfo, PicklistDependency
 from vtiger_async.models.records import Record
-from vtiger_async.quota import WindowUse
+from vtiger_async.quota import Ledger, WindowUse
 from vtiger_async.transport import Call, CallOptions, Pipeline
 from vtiger_async.transport.http import Http, Outgoing
 from vtiger_async.types import ID_FORM, is_list, is_map
@@ -32,6 +33,7 @@ from vtiger_async.wire.operations import OPERATIONS, Repeat
 
 if TYPE_CHECKING:
     from vtiger_async.client.sessions import Sessions
+    from vtiger_async.quota.plan import Plan
 
 __all__ = ["Core", "Operations", "Quota", "Writing", "check_text", "read_as", "records_of"]
 
@@ -52,6 +54,8 @@ class Quota:
         in_flight: Calls under way.
         waiting: Calls that wait for a slot or for quota.
         at: When the snapshot was taken (aware UTC).
+        others_per_minute: The calls a minute of other programs on the instance, as far as the fall
+            of the headers' Remaining has shown them.
     """
 
     minute: WindowUse
@@ -60,6 +64,27 @@ class Quota:
     in_flight: int
     waiting: int
     at: datetime
+    others_per_minute: float = 0.0
+    _ledger: Ledger | None = field(default=None, repr=False, eq=False)
+
+    def plan(self, calls: int) -> Plan:
+        """Return how long so many calls take, which window binds when, and what of the day goes.
+
+        It counts on what other programs and interactive callers have wanted so far. It costs no
+        call. What leaves the windows is looked up now, so plan soon after the snapshot.
+
+        Args:
+            calls: How many calls the job makes, from 0.
+
+        Raises:
+            InvalidArgumentError: It is no such number.
+        """
+        from vtiger_async.quota import plan  # seldom asked for
+
+        if type(calls) is not int or calls < 0:
+            raise InvalidArgumentError(f"calls is a whole number from 0, not {calls!r}")
+        ledger = Ledger(Limits()) if self._ledger is None else self._ledger
+        return plan.plan(ledger.pacer, self.at.timestamp(), self.in_flight, calls)
 
 
 @frozen
@@ -74,6 +99,17 @@ class Writing:
 
     validate: Literal["auto"] | bool = "auto"
     strict: bool = False
+
+    def __attrs_post_init__(self) -> None:
+        """Refuse what makes no sense.
+
+        Raises:
+            ConfigurationError: A value cannot be used.
+        """
+        if self.validate != "auto" and type(self.validate) is not bool:
+            raise ConfigurationError(f"validate is 'auto', True or False, not {self.validate!r}")
+        if type(self.strict) is not bool:
+            raise ConfigurationError(f"strict is True or False, not {self.strict!r}")
 
 
 @define(eq=False)
@@ -211,7 +247,8 @@ class Core:
             now = time.time()
         minute, hour, day = ledger.uses(now)
         at = datetime.fromtimestamp(now, UTC)
-        return Quota(minute, hour, day, ledger.in_flight, admission.waiting, at)
+        others = ledger.pacer.others.per_second(now)[0] * 60.0
+        return Quota(minute, hour, day, ledger.in_flight, admission.waiting, at, others, ledger)
 
     async def aclose(self) -> None:
         """Close the connections; the client cannot be used afterwards.

@@ -1,20 +1,26 @@
-"""What may be wrong with a statement that the server answers with success and no records.
+"""What may be wrong with a statement that the server answers with success all the same.
 
 Faults that MySQL finds come back as an empty list: an unknown field in ORDER BY, a bare word, an id
-or a reference without its prefix; `= null` and an id of another module match nothing (all measured
-on Vtiger 8.4). So an empty result is only believed where the statement can match something.
+without its prefix; `= null` and a boolean compared with 'true' match nothing. Of an id that the id,
+a reference or an owner is compared with, the server looks at the number alone: with the prefix of
+another module it finds other records than were meant (all measured on Vtiger 8.4). So an empty
+result is only believed where the statement can match something, and records only where the ids in
+them are those of the statement.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from difflib import get_close_matches
 
-from attrs import frozen
+from attrs import define, field
 
+from vtiger_async.client.projection import names_ids
 from vtiger_async.client.source import JOINED, Source
 from vtiger_async.errors import AccessDeniedError, InvalidArgumentError, InvalidIdError
 from vtiger_async.models.metadata import Field, Module
+from vtiger_async.models.records import Record
 from vtiger_async.types import ID_FORM
 from vtiger_async.vtql import Condition, Select, Word
 from vtiger_async.vtql.tree import Scalar
@@ -24,21 +30,31 @@ __all__ = ["Doubts", "nearest"]
 _REFERENCES = frozenset({"reference", "owner"})
 _SHARED = frozenset({"Calendar", "Events"})
 """Modules whose records are told under each other's name."""
+_MOST_TARGETS = 2
+"""Modules to describe for their prefixes, where a field refers to more of them."""
+_TRUTHS = frozenset({"true", "false", "on", "off", "yes", "no"})
+"""Words for booleans that are stored as 1 and 0, and match neither (measured)."""
 
 
-@frozen
+@define(eq=False)
 class Doubts:
-    """What only a module's description can tell of a statement.
+    """What only a module's description, or the records that come, can tell of a statement.
 
     Attributes:
         statement: The statement.
         source: Where the description comes from.
         worth_a_call: Whether there is anything in it that would be answered with an empty list.
+        shown: The ids that fields are asked to equal, by field and number.
+        is_settled: Whether records came, and no fault showed.
+        fault: The fault that showed in records: it is raised whenever one goes on.
     """
 
     statement: Select
     source: Source
     worth_a_call: bool
+    shown: dict[str, dict[int, set[str]]] = field(factory=dict[str, "dict[int, set[str]]"])
+    is_settled: bool = False
+    fault: InvalidArgumentError | None = None
 
     @classmethod
     def of(cls, statement: Select, source: Source) -> Doubts:
@@ -48,13 +64,19 @@ class Doubts:
             InvalidArgumentError: It cannot match, whatever the module holds.
             InvalidIdError: What is compared with the id is none.
         """
-        suspicious = bool(set(statement.order_fields) - {"id"})
+        doubts = cls(statement, source, bool(set(statement.order_fields) - {"id"}))
         for condition in _conditions(statement):
             _check_words(condition, statement.module)
             if condition.field == "id":
-                _check_ids(condition, statement.module, source.prefixes)
-            suspicious = suspicious or any(map(_is_like_an_id, condition.values))
-        return cls(statement, source, suspicious)
+                _check_ids(condition, statement.module)
+                doubts.check_prefixes(condition, _prefix_of(statement.module, source.prefixes))
+            elif names_ids(condition):
+                numbers = doubts.shown.setdefault(condition.field, {})
+                for text in filter(ID_FORM.fullmatch, map(str, condition.values)):
+                    numbers.setdefault(_number(text), set()).add(text)
+            if any(map(_is_suspicious, condition.values)):
+                doubts.worth_a_call = True
+        return doubts
 
     def check_known(self) -> None:
         """Check against the module's description, where that is kept; it costs no call.
@@ -62,6 +84,8 @@ class Doubts:
         Raises:
             InvalidArgumentError: The statement does not fit the module.
         """
+        if self.fault is not None:
+            raise self.fault
         described = self.source.cached(self.statement.module)
         if described is not None:
             self._check_against(described)
@@ -72,12 +96,86 @@ class Doubts:
         Raises:
             InvalidArgumentError: The statement does not fit the module.
         """
-        if not self.worth_a_call:
+        if self.worth_a_call and not self.is_settled:
+            await self._described()
+
+    async def check_counted(self) -> None:
+        """Check after a count that found some: it shows no ids. See `check`."""
+        known = _prefix_of(self.statement.module, self.source.prefixes) is not None
+        if any(_has_ids(one) and not (one.field == "id" and known) for one in self._compared()):
+            await self._check_targets()
+
+    async def look_at(self, page: list[Record]) -> None:
+        """Check the records that came against the ids that the statement names.
+
+        It costs a `describe` where a field must not equal an id, or be beyond it: what comes shows
+        nothing of that.
+
+        Raises:
+            InvalidArgumentError: The server took an id for another record's.
+        """
+        try:
+            if not self.is_settled:
+                for condition in self._compared():
+                    if condition.field == "id":
+                        self.check_prefixes(condition, page[0].id.prefix)
+                unseen = (one for one in self._compared() if one.field != "id")
+                if any(_has_ids(one) and not names_ids(one) for one in unseen):
+                    await self._check_targets()
+                self.is_settled = True
+            for name, numbers in self.shown.items():
+                for record in page:
+                    await self._check_shown(name, record.fields.get(name), numbers)
+        except InvalidArgumentError as fault:
+            self.fault = fault
+            raise
+
+    async def _check_shown(self, name: str, value: object, numbers: dict[int, set[str]]) -> None:
+        """Check a field's value: the number of an id of the statement, under another prefix."""
+        if not isinstance(value, str) or ID_FORM.fullmatch(value) is None:
             return
+        asked = numbers.get(_number(value))
+        if asked is None or value in asked:
+            return
+        described = await self._described()
+        known = described.fields.get(name) if described else None
+        if known is None or known.type.name in _REFERENCES:
+            raise _fault(
+                self.statement.module,
+                f"{name} = {min(asked)!r}: the server looks at the number alone, and has found "
+                f"{value}; write its prefix, or the id that you mean",
+            )
+
+    def _compared(self) -> list[Condition]:
+        """Return the conditions with ids; not on the id where prefixes tell nothing."""
+        tells = self.statement.module not in _SHARED
+        named = filter(_has_ids, _conditions(self.statement))
+        return [one for one in named if tells or one.field != "id"]
+
+    async def _described(self) -> Module | None:
+        """Check against the description, which is asked for; None where it is denied."""
         try:
             described = await self.source.describe(self.statement.module)
         except AccessDeniedError:
-            return  # the module could be queried, so the answer stands
+            return None  # the module could be queried, so the answer stands
+        self._check_against(described)
+        return described
+
+    async def _check_targets(self) -> None:
+        """Check against the description; for prefixes not known yet, ask what is referred to."""
+        described = await self._described()
+        if described is None:
+            return
+        for condition in self._compared():
+            known = described.fields.get(condition.field)
+            targets = _targets(known) if known and known.type.name in _REFERENCES else ()
+            given = {str(value).partition("x")[0] for value in condition.values}
+            for target in targets[:_MOST_TARGETS]:
+                if given <= self.source.prefixes.keys():
+                    break
+                if _prefix_of(target, self.source.prefixes) is None:
+                    with suppress(AccessDeniedError):
+                        await self.source.describe(target)
         self._check_against(described)
 
     def _check_against(self, described: Module) -> None:
@@ -98,41 +196,74 @@ class Doubts:
                 )
         for condition in _conditions(statement):
             if condition.field == "id":
-                self._check_prefixes(condition, described.id_prefix)
+                self.check_prefixes(condition, described.id_prefix)
             elif condition.field in known:
                 self._check_reference(condition, known[condition.field])
+                self._check_boolean(condition, known[condition.field])
 
-    def _check_prefixes(self, condition: Condition, prefix: str) -> None:
-        if self.statement.module in _SHARED or condition.operator not in ("=", "IN"):
-            return
-        ids = [_text(value) for value in condition.values]
-        if prefix and all(rid.strip() and rid.partition("x")[0] != prefix for rid in ids):
-            raise _fault(
-                self.statement.module,
-                f"{condition} cannot match: ids of {self.statement.module} begin with {prefix}x",
-            )
+    def check_prefixes(self, condition: Condition, prefix: str | None) -> None:
+        """Check that each id which the id is compared with is the module's.
 
-    def _check_reference(self, condition: Condition, field: Field) -> None:
-        if field.type.name not in _REFERENCES:
+        Args:
+            condition: One on the id.
+            prefix: The module's prefix; empty or None where it is not known.
+
+        Raises:
+            InvalidArgumentError: One is another module's.
+        """
+        module, prefixes = self.statement.module, self.source.prefixes
+        if module in _SHARED:
             return
-        texts = [_text(value) for value in condition.values]
-        for text in texts:
-            if text.strip() and ID_FORM.fullmatch(text) is None:
+        for text in map(str, condition.values):
+            given, _, number = text.partition("x")
+            owner = prefixes.get(given)
+            if prefix and given != prefix:
+                raise _fault(
+                    module,
+                    f"{condition}: ids of {module} begin with {prefix}x; the server looks at the "
+                    f"number alone, and would take {text} for {prefix}x{number}",
+                )
+            if not prefix and owner not in (None, module):
+                raise _fault(
+                    module,
+                    f"{condition}: {text} is of {owner}; the server looks at the number alone, and "
+                    f"would take it for one of {module}",
+                )
+
+    def _check_reference(self, condition: Condition, known: Field) -> None:
+        if known.type.name not in _REFERENCES:
+            return
+        targets, prefixes = _targets(known), self.source.prefixes
+        all_known = set(targets) <= set(prefixes.values())
+        for text in map(str, condition.values):
+            if ID_FORM.fullmatch(text) is None:
+                remedy = (
+                    "an empty reference is found by 0 behind the prefix of what it refers to, as "
+                    "in 4x0"
+                    if not text.strip()
+                    else "give it with its module's prefix, as in 4x12"
+                )
                 raise _fault(
                     self.statement.module,
-                    f"{condition}: {field.name} holds record ids, and {text!r} is none: give it "
-                    "with its module's prefix, as in 4x12",
+                    f"{condition}: {known.name} holds record ids, and {text!r} is none: {remedy}",
                 )
-        owners = ("Users", "Groups")
-        targets = owners if field.type.name == "owner" else field.type.refers_to
-        modules = {self.source.prefixes.get(text.partition("x")[0]) for text in texts}
-        if condition.operator in ("=", "IN") and targets and not modules & {None, *targets}:
-            named = ", ".join(sorted(map(str, modules)))
-            raise _fault(
-                self.statement.module,
-                f"{condition} cannot match: {field.name} refers to {', '.join(targets)}, and not "
-                f"to {named}",
-            )
+            owner = prefixes.get(text.partition("x")[0])
+            if targets and owner not in targets and (owner or all_known):
+                raise _fault(
+                    self.statement.module,
+                    f"{condition}: {known.name} refers to {', '.join(targets)}, and not to "
+                    f"{owner or 'what ' + text + ' is of'}; the server looks at the number alone, "
+                    "and would take it for another record's",
+                )
+
+    def _check_boolean(self, condition: Condition, known: Field) -> None:
+        for value in condition.values if known.type.name == "boolean" else ():
+            if isinstance(value, str) and value.lower() in _TRUTHS:
+                raise _fault(
+                    self.statement.module,
+                    f"{condition}: {known.name} holds '1' or '0', and {value!r} is neither: write "
+                    f"F.{known.name} == True, or '1'",
+                )
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -146,13 +277,28 @@ def _conditions(statement: Select) -> Iterator[Condition]:
     return (condition for alternative in statement.where_any for condition in alternative)
 
 
-def _text(value: Scalar) -> str:
-    return str(value)
+def _targets(known: Field) -> tuple[str, ...]:
+    """Return the modules that a reference may be about; none where that is not told."""
+    return ("Users", "Groups") if known.type.name == "owner" else tuple(known.type.refers_to)
 
 
-def _is_like_an_id(value: Scalar) -> bool:
+def _prefix_of(module: str, prefixes: Mapping[str, str]) -> str | None:
+    return next((prefix for prefix, name in prefixes.items() if name == module), None)
+
+
+def _number(record_id: str) -> int:
+    return int(record_id.partition("x")[2])
+
+
+def _has_ids(condition: Condition) -> bool:
+    return any(ID_FORM.fullmatch(str(value)) for value in condition.values)
+
+
+def _is_suspicious(value: Scalar) -> bool:
+    """Tell whether a description could show that a value matches nothing."""
     text = str(value)
-    return text.isdecimal() or ID_FORM.fullmatch(text) is not None
+    is_truth = isinstance(value, str) and text.lower() in _TRUTHS
+    return is_truth or text.isdecimal() or ID_FORM.fullmatch(text) is not None
 
 
 def _check_words(condition: Condition, module: str) -> None:
@@ -163,33 +309,26 @@ def _check_words(condition: Condition, module: str) -> None:
         if value.text.lower() == "null":
             raise _fault(
                 module,
-                f"{condition} never matches: = ' ' finds empty text, a date that is not set cannot "
-                "be asked for, and the text null stands in quotes",
+                f"{condition} never matches: = ' ' finds empty text, = '4x0' an empty reference, a "
+                "date that is not set cannot be asked for, and the text null stands in quotes",
             )
         if ID_FORM.fullmatch(value.text) is None:
             raise _fault(
                 module,
-                f"{condition}: Vtiger takes a bare word for a column, and answers with an empty "
-                f"list: write '{value.text}'",
+                f"{condition}: Vtiger takes a bare word for a column, and compares with that or "
+                f"answers with an empty list: write '{value.text}'",
             )
 
 
-def _check_ids(condition: Condition, module: str, prefixes: Mapping[str, str]) -> None:
-    """Refuse what is no id, and ids of which each is known to be another module's."""
-    texts = [_text(value) for value in condition.values]
-    for text in texts:
-        if text.strip() and ID_FORM.fullmatch(text) is None:
+def _check_ids(condition: Condition, module: str) -> None:
+    """Refuse what is no id: the server answers it with an error or an empty list."""
+    for text in map(str, condition.values):
+        if ID_FORM.fullmatch(text) is None:
             raise InvalidIdError(
                 f"{condition}: {text!r} is not a record id: write it with its module's prefix, as "
-                "in 4x12",
+                "in 4x12; no record is without one",
                 module=module,
             )
-    owners = {prefixes.get(text.partition("x")[0]) for text in texts}
-    if condition.operator not in ("=", "IN") or owners & {None, module} or module in _SHARED:
-        return
-    raise _fault(
-        module, f"{condition} cannot match: it is about {', '.join(sorted(map(str, owners)))}"
-    )
 
 
 def _fault(module: str, message: str) -> InvalidArgumentError:

@@ -100,6 +100,7 @@ class _Call:
         """Yield what explains the error, the most certain cause first."""
         yield from self._of_the_form()
         if isinstance(self.error, InvalidIdError):
+            yield from self._of_the_conditions()
             yield from self._of_the_id()
         elif isinstance(self.error, ServerError):
             yield from self._of_the_values()
@@ -138,6 +139,24 @@ class _Call:
             yield f"{where} has no field {named[1]!r}, or it is hidden from this user{hint}"
         if fault:
             yield fault
+
+    def _of_the_conditions(self) -> Iterator[str]:
+        """Conditions that compare a reference, an owner or the id with what is no id."""
+        statement, _ = self._statement()
+        module = self._described()
+        named = [
+            condition
+            for group in (statement.where_any if statement else ())
+            for condition in group
+            if (module is None or condition.field == "id" or _refers(module, condition.field))
+            and not all(ID_FORM.fullmatch(str(value)) for value in condition.values)
+        ]
+        if named:
+            yield (
+                f"{' or '.join(map(str, named[:3])):.200} compares with what is no record id: a "
+                "reference and an owner take ids such as 4x12, and 4x0 finds a reference that is "
+                "empty"
+            )
 
     def _of_the_module(self) -> Iterator[str]:
         named = _MODULE.search(self.error.message)
@@ -269,6 +288,11 @@ class _Call:
         given = self.values.get("id") or (element.get("id") if is_map(element) else None)
         rid = given or self.error.record_id
         return None if rid is None else str(rid)
+
+
+def _refers(module: Module, name: str) -> bool:
+    field = module.fields.get(name)
+    return field is not None and field.type.name in ("reference", "owner")
 
 
 def _decoded(value: object) -> object:

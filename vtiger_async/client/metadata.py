@@ -140,7 +140,7 @@ class MetadataOperations(Operations):
 
         Source: manual of 2025, "Add Picklist".
         """
-        element = {"fieldname": field, "values": _value_list(values, "values", "add_picklist")}
+        element = {"values": _value_list(values, "values", "add_picklist")}
         result = await self._edit("add_picklist", module, field, element)
         ids = cast("dict[str, Any]", result).values() if isinstance(result, dict) else ()
         numbers = (whole_number(number) for number in ids)
@@ -152,7 +152,6 @@ class MetadataOperations(Operations):
         Source: manual of 2025, "Edit Picklist".
         """
         element = {
-            "fieldname": field,
             "current_value": check_text(current, "current", "edit_picklist"),
             "new_value": check_text(new, "new", "edit_picklist"),
         }
@@ -168,7 +167,6 @@ class MetadataOperations(Operations):
         Source: manual of 2025, "Delete Picklist".
         """
         element = {
-            "fieldname": field,
             "delete_values": _value_list(values, "values", "delete_picklist"),
             "replace_with": check_text(replace_with, "replace_with", "delete_picklist"),
         }
@@ -179,7 +177,7 @@ class MetadataOperations(Operations):
     ) -> Any:
         checked_module(module)
         check_text(field, "field", operation)
-        values = {"elementType": module, "element": element}
+        values = {"elementType": module, "element": {"fieldname": field, **element}}
         try:
             return await self._run(operation, values, module=module)
         finally:

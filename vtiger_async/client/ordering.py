@@ -11,6 +11,7 @@ from attrs import define, evolve
 
 from vtiger_async.client.paging import Reader, is_by_id
 from vtiger_async.client.position import Position
+from vtiger_async.client.projection import as_sent
 from vtiger_async.client.source import PAGE, Source, by_number, count_of
 from vtiger_async.models.records import Record
 from vtiger_async.vtql import Select
@@ -125,7 +126,7 @@ async def _regrouped(reader: OrderedReader, upwards: list[Record]) -> list[Recor
     equals, and no part of it is.
     """
     piece = evolve(reader.pieces[0], fields=("id",), descending=False)
-    by = piece.order_by(*piece.order_fields[:-1], "id")
+    by = as_sent(piece.order_by(*piece.order_fields[:-1], "id"))
     ascending = [record.id.number for record in await _all_of(reader, by)]
     descending = [record.id.number for record in await _all_of(reader, evolve(by, descending=True))]
     group = 0

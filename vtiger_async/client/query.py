@@ -70,13 +70,15 @@ class Query(AsyncIterator[Record]):
         from vtiger_async.client.doubts import Doubts
         from vtiger_async.client.ordering import reader_of
         from vtiger_async.client.position import Position
+        from vtiger_async.client.projection import as_sent
 
         self._statement = statement
+        self._sent = as_sent(statement)
         self._source = source
         self._clock = clock
         position = Position() if resume is None else Position.of_token(resume, statement)
-        self._doubts: Doubts | None = Doubts.of(statement, source)
-        self._reader = None if statement.is_count else reader_of(statement, source, position)
+        self._doubts: Doubts = Doubts.of(statement, source)
+        self._reader = None if statement.is_count else reader_of(self._sent, source, position)
         self._before = evolve(position)
         self._waiting: list[Record] = []
         self._last: Record | None = None
@@ -121,19 +123,21 @@ class Query(AsyncIterator[Record]):
         Args:
             while_empty: Do not, where another task has read one in the meantime.
         """
+        from vtiger_async.client.projection import as_asked
+
         reader = self._reading()
         async with self._one_reader:
             if while_empty and (self._ahead or self._waiting):
                 return True
-            if self._doubts is not None:
-                self._doubts.check_known()
+            self._doubts.check_known()
             while True:
                 before = evolve(reader.position)
                 page = await reader.next_page(self._clock.time())
                 if page:
+                    await self._doubts.look_at(page)
+                    as_asked(page, self._statement, self._sent)
                     self._ahead.append((before, page))
-                    self._doubts = None
-                if page is None and self._doubts is not None:
+                if page is None:
                     await self._doubts.check()
                 if page is None or page:
                     return page is not None
@@ -187,6 +191,8 @@ class Query(AsyncIterator[Record]):
 
         It costs one call. Where the server answers `count(*)` with an empty list, as some
         versions do, or the statement has to be cut, the ids are counted: a call per 100 records.
+        Where ids are compared, the descriptions that tell whether they can be meant are asked for,
+        one or two, unless they are kept.
 
         Source: manual, "Query".
 
@@ -196,8 +202,7 @@ class Query(AsyncIterator[Record]):
         from vtiger_async.client.ordering import reader_of
         from vtiger_async.client.position import Position
 
-        if self._doubts is not None:
-            self._doubts.check_known()
+        self._doubts.check_known()
         bare = evolve(
             self._statement, is_count=False, fields=("id",), order_fields=(), descending=False,
             limit_to=None, offset_by=None,
@@ -210,8 +215,7 @@ class Query(AsyncIterator[Record]):
             total = 0
             while (page := await reader.next_page(self._clock.time())) is not None:
                 total += len(page)
-        if total == 0 and self._doubts is not None:
-            await self._doubts.check()
+        await (self._doubts.check_counted() if total else self._doubts.check())
         total = max(0, total - (self._statement.offset_by or 0))
         limit = self._statement.limit_to
         return total if limit is None else min(total, limit)

@@ -126,10 +126,7 @@ class RecordOperations(MetadataOperations):
             MandatoryFieldError: A mandatory field is not restated.
             OutcomeUnknownError: The change may or may not have happened.
         """
-        rid = _changed("update", record_id, fields)
-        if "LineItems" in fields:
-            return await self._write_lines("update", fields, rid, replace=replace_lines)
-        return await self._write("update", self._core.module_of(rid), fields, rid)
+        return await self._change("update", record_id, fields, replace_lines=replace_lines)
 
     async def revise(
         self, record_id: str, fields: Mapping[str, FieldValue], *, replace_lines: bool = False
@@ -156,25 +153,26 @@ class RecordOperations(MetadataOperations):
             LineItemsError: Replacing the lines failed, and the old ones may be gone.
             OutcomeUnknownError: The change may or may not have happened.
         """
-        rid = _changed("revise", record_id, fields)
-        if "LineItems" in fields:
-            return await self._write_lines("revise", fields, rid, replace=replace_lines)
-        return await self._write("revise", self._core.module_of(rid), fields, rid)
+        return await self._change("revise", record_id, fields, replace_lines=replace_lines)
 
-    async def _write_lines(
+    async def _change(
         self,
         operation: Literal["update", "revise"],
+        record_id: str,
         fields: Mapping[str, FieldValue],
-        rid: RecordId,
         *,
-        replace: bool,
+        replace_lines: bool,
     ) -> Record:
+        rid = _changed(operation, record_id, fields)
+        module = self._core.module_of(rid)
+        if "LineItems" not in fields:
+            return await self._write(operation, module, fields, rid)
         from vtiger_async.client.lines import change_lines, prepared
 
-        module, mode = self._core.module_of(rid), self._writing.validate
+        mode = self._writing.validate
         whole = prepared(self._core, module, fields, operation, validate=mode)
         write = partial(self._write, operation, module, whole, rid)
-        return await change_lines(self, write, rid, whole, operation, replace=replace)
+        return await change_lines(self, write, rid, whole, operation, replace=replace_lines)
 
     async def _write(
         self,

@@ -32,12 +32,15 @@ class RelatedRecords(AsyncIterator[Record]):
     """
 
     def __init__(self, relation: Relation, statement: Select, *, retrieved: bool = False) -> None:
-        from vtiger_async.client.doubts import Doubts  # loaded by the first reading
+        # Loaded by the first reading.
+        from vtiger_async.client.doubts import Doubts
+        from vtiger_async.client.projection import as_sent
 
         self._relation = relation
         self._statement = statement
         self._retrieved = retrieved
-        self._doubts: Doubts | None = Doubts.of(statement, relation.source)
+        self._sent = as_sent(statement)
+        self._doubts: Doubts = Doubts.of(statement, relation.source)
         self._next_page: NextPage | None = None
         self._waiting: list[Record] = []
 
@@ -47,16 +50,19 @@ class RelatedRecords(AsyncIterator[Record]):
 
     async def __anext__(self) -> Record:
         """Return the next record."""
+        from vtiger_async.client.projection import as_asked
+
         if self._next_page is None:
             self._next_page = self._begin()
         while not self._waiting:
             page = await self._next_page()
             if page is None:
-                if self._doubts is not None:
-                    await self._doubts.check()
+                await self._doubts.check()
                 raise StopAsyncIteration
             if page:
-                self._waiting, self._doubts = page[::-1], None
+                await self._doubts.look_at(page)
+                as_asked(page, self._statement, self._sent)
+                self._waiting = page[::-1]
         return self._waiting.pop()
 
     def _begin(self) -> NextPage:
@@ -66,11 +72,10 @@ class RelatedRecords(AsyncIterator[Record]):
                 operation="query_related",
                 module=self._statement.module,
             )
-        if self._doubts is not None:
-            self._doubts.check_known()
+        self._doubts.check_known()
         if self._retrieved:
             return self._relation.retrieving(self._statement.module)
-        return self._relation.matching(self._statement)
+        return self._relation.matching(self._sent)
 
     async def all(self) -> list[Record]:
         """Return all of them that are left, as a list."""
@@ -89,11 +94,9 @@ class RelatedRecords(AsyncIterator[Record]):
 
         It costs one call; with an OR, or where the server does not count, a call per 100 ids.
         """
-        if self._doubts is not None:
-            self._doubts.check_known()
+        self._doubts.check_known()
         total = await self._relation.count(self._statement)
-        if total == 0 and self._doubts is not None:
-            await self._doubts.check()
+        await (self._doubts.check_counted() if total else self._doubts.check())
         total = max(0, total - (self._statement.offset_by or 0))
         limit = self._statement.limit_to
         return total if limit is None else min(total, limit)

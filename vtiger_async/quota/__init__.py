@@ -3,6 +3,9 @@
 A call may be made when every window has room: limit - own calls in the window - calls in flight,
 and what the newest header said was left - calls granted since. After the minute that a header spoke
 of has ended, its view is unknown: nothing is assumed, two calls at a time ask, and an answer tells.
+
+The hour shows in no header. There the calls of other programs count too, as far as the fall of
+Remaining has shown them; and where nobody told its limit, the count at a refusal is taken for it.
 """
 
 from __future__ import annotations
@@ -10,18 +13,32 @@ from __future__ import annotations
 import math
 from typing import Literal, TypeAlias
 
-from attrs import define, field, frozen
+from attrs import define, field
 
 from vtiger_async.editions import Limits
-from vtiger_async.quota.windows import Observation, RollingDay, SlidingWindow, UtcDay, Window
+from vtiger_async.errors import ConfigurationError
+from vtiger_async.quota.headers import Observation
+from vtiger_async.quota.pacing import Pacer
+from vtiger_async.quota.windows import (
+    MARGIN,
+    Counted,
+    Delay,
+    RollingDay,
+    SlidingWindow,
+    UtcDay,
+    View,
+    Window,
+    WindowName,
+    WindowUse,
+)
 
-__all__ = ["Delay", "Ledger", "WindowName", "WindowUse"]
+__all__ = ["Delay", "Ledger", "Priority", "Spread", "WindowName", "WindowUse"]
 
-WindowName: TypeAlias = Literal["minute", "hour", "day"]
-"""The windows that the vendor limits."""
+Priority: TypeAlias = Literal["interactive", "sync", "bulk"]
+"""Who goes first: a person who waits, a synchronisation, or work that has all the time."""
+Spread: TypeAlias = Literal["even", "fast"]
+"""How bulk uses up the day: evenly over what is left of it, or as fast as minute and hour allow."""
 
-_MARGIN = 0.1
-"""Seconds by which a window is taken to be longer: clocks tick in steps."""
 _PROBES = 2
 """Calls in flight while the headers' view is unknown."""
 _MINUTE_VIEW = 60.0
@@ -29,76 +46,17 @@ _DAY_PROBE = 900.0
 """Seconds after which a day that was said to be used up is asked about again."""
 _HIDDEN_FIRST, _HIDDEN_MOST = 60.0, 900.0
 """Seconds to wait on a 429 that no header explains: 60, doubling up to 15 minutes."""
-
-
-@frozen
-class Delay:
-    """When a call may be made, and which window says so.
-
-    Attributes:
-        until: Unix seconds; not above the asking moment where the call may be made at once.
-        window: The window that binds.
-    """
-
-    until: float
-    window: WindowName = "minute"
-
-
-@frozen
-class WindowUse:
-    """One window of the quota at one moment.
-
-    Attributes:
-        name: `"minute"`, `"hour"` or `"day"`.
-        limit: Calls it allows; None where unknown.
-        used: Own calls that count in it.
-        remaining: Calls that may still be made, after the own count and the headers; None where
-            nothing is known.
-        next_at: When one call more may be made as far as this window goes, in Unix seconds.
-    """
-
-    name: WindowName
-    limit: int | None
-    used: int
-    remaining: int | None
-    next_at: float
-
-
-@define
-class _View:
-    """What the newest header said was left, less what was granted since."""
-
-    left: int
-    sent_at: float
-    ends_at: float
-
-
-@define
-class _Counted:
-    """A window, its limit, and the headers' view of it."""
-
-    name: WindowName
-    window: Window
-    limit: int | None
-    view: _View | None = None
-
-    def own_room(self, now: float, in_flight: int) -> float:
-        if self.limit is None:
-            return math.inf
-        return self.limit - self.window.used(now) - in_flight
-
-    def free_from(self, now: float, calls: int, in_flight: int) -> float:
-        """Return when the next `calls` calls have room by the own count."""
-        excess = calls - self.own_room(now, in_flight)
-        if excess <= 0 or self.limit is None:
-            return now
-        used = self.window.used(now)
-        if excess <= used:
-            return self.window.frees_at(now, int(excess)) + _MARGIN
-        # Beyond all that counts now, calls that are still to be made must leave first: whole spans.
-        turns = math.ceil((excess - used) / self.limit)
-        start = self.window.frees_at(now, used) if used else now
-        return start + turns * self.window.span + _MARGIN
+_DAY_EDGE = 600.0
+"""Seconds before calls leave a rolling day, from which on its Remaining shows no others."""
+_SLIP = 10
+"""Calls by which the day may seem to have grown back before others' old calls must have left it."""
+_LATE = (1.0, 120.0)
+"""Seconds by which a paced call may be late, by the minute's pace and by that of hour and day, and
+the next one still comes when it would have."""
+_GLANCE = 0.1
+"""Seconds after which answers are looked at again for calls of others: each tells of all so far."""
+_SAME_RESET = 1.6
+"""Seconds within which two resets are the same one: it is told in whole seconds."""
 
 
 @define
@@ -107,23 +65,51 @@ class Ledger:
 
     Attributes:
         limits: The limits to start from; what headers say replaces minute and day.
+        spread: How bulk uses up the day.
+        reserve: The share of the day that is left to other programs.
         in_flight: Calls that were granted and have not come back.
+        pacer: The soft rules, which hold for bulk and sync.
     """
 
     limits: Limits
+    spread: Spread = "fast"
+    reserve: float = 0.0
     in_flight: int = field(default=0, init=False)
-    _minute: _Counted = field(init=False)
-    _hour: _Counted = field(init=False)
-    _day: _Counted = field(init=False)
+    pacer: Pacer = field(init=False)
+    _minute: Counted = field(init=False)
+    _hour: Counted = field(init=False)
+    _day: Counted = field(init=False)
+    _flying: list[float] = field(factory=list[float], init=False)
     _blocked: Delay = field(factory=lambda: Delay(-math.inf), init=False)
     _refusals: int = field(default=0, init=False)
+    _paced_at: tuple[float, ...] = field(default=(-math.inf, -math.inf), init=False)
+    _gaps: tuple[float, ...] = field(default=(0.0, 0.0), init=False)
+    _learned_at: float | None = field(default=None, init=False)
+    _day_gap: int | None = field(default=None, init=False)
+    _reset: float = field(default=-math.inf, init=False)
+    _whole: bool = field(default=False, init=False)
+    _start: float = field(default=-math.inf, init=False)
+    _known: int = field(default=0, init=False)
+    _watched_at: float = field(default=-math.inf, init=False)
 
     def __attrs_post_init__(self) -> None:
-        """Open the three windows."""
+        """Open the three windows; refuse a spread or a reserve that makes no sense."""
+        if self.spread not in ("even", "fast"):
+            raise ConfigurationError(f"spread is 'even' or 'fast', not {self.spread!r}")
+        if not 0 <= self.reserve < 1:
+            raise ConfigurationError(
+                f"reserve is a share of the day from 0 to below 1, not {self.reserve!r}"
+            )
         day: Window = RollingDay() if self.limits.day_policy == "rolling" else UtcDay()
-        self._minute = _Counted("minute", SlidingWindow(60.0), self.limits.minute)
-        self._hour = _Counted("hour", SlidingWindow(3600.0), self.limits.hour)
-        self._day = _Counted("day", day, self.limits.day)
+        limits = self.limits
+        self._minute = Counted("minute", SlidingWindow(60.0), limits.minute, SlidingWindow(60.0))
+        hour, others = SlidingWindow(3600.0), SlidingWindow(3600.0)
+        self._hour = Counted("hour", hour, limits.hour, others, shown=False)
+        self._day = Counted("day", day, self._own_share(limits.day), type(day)())
+        self.pacer = Pacer(self._minute, self._hour, self._day, even=self.spread == "even")
+
+    def _own_share(self, calls: int | None) -> int | None:
+        return None if calls is None else max(1, int(calls * (1 - self.reserve)))
 
     def next_grant(self, now: float, calls: int = 1) -> Delay:
         """Return when the next `calls` calls could all have been granted.
@@ -137,14 +123,28 @@ class Ledger:
             until = counted.free_from(now, calls, self.in_flight)
             if until > delay.until:
                 delay = Delay(until, counted.name)
-        return self._by_views(now, delay)
-
-    def _by_views(self, now: float, delay: Delay) -> Delay:
         for counted in (self._minute, self._day):
             view = counted.view
             if view is not None and view.left <= 0 and view.ends_at > max(now, delay.until):
                 delay = Delay(view.ends_at, counted.name)
         return delay
+
+    def next_paced(self, now: float, priority: Priority = "bulk") -> Delay:
+        """Return when a call that has time may go, or when to ask again.
+
+        Args:
+            now: The moment; an interactive call may go.
+            priority: `"sync"` leaves the reserve alone, `"bulk"` keeps to the pace too.
+        """
+        pace = self.pacer.pace(now, self.in_flight)
+        until = now + pace.again
+        self._gaps = tuple(1.0 / r if r > 0 else math.inf for r in (pace.rate, pace.long_rate))
+        if pace.open and priority == "sync":
+            until = now
+        elif pace.open and pace.rate > 0 and pace.long_rate > 0:
+            due = max(at + gap for at, gap in zip(self._paced_at, self._gaps, strict=True))
+            until = max(now, min(until, due))
+        return Delay(until, pace.window)
 
     def probing(self, now: float) -> bool:
         """Return whether the next call should await the answer of one in flight.
@@ -154,21 +154,36 @@ class Ledger:
         refill at Reset.
         """
         view = self._minute.view
-        return view is not None and now >= view.ends_at and self.in_flight >= _PROBES
+        if view is None or now < view.ends_at:
+            return False
+        return self.in_flight >= (_PROBES if self.pacer.fixed is not False else 1)
 
-    def grant(self, now: float) -> None:
+    def grant(self, now: float, priority: Priority = "interactive") -> None:
         """Note that a call leaves now."""
         self.in_flight += 1
+        self._flying.append(now)
         for counted in (self._minute, self._day):
             if counted.view is not None:
                 counted.view.left -= 1
+        if priority == "interactive":
+            self.pacer.urgent.add(now, 1)
+        elif priority == "bulk":
+            times = zip(self._paced_at, self._gaps, _LATE, strict=True)
+            self._paced_at = tuple(max(at + gap, now - late) for at, gap, late in times)
 
-    def give_back(self) -> None:
+    def give_back(self, granted_at: float | None = None) -> None:
         """Note that a granted call never left: it costs nothing."""
         self.in_flight -= 1
+        self._landed(granted_at)
         for counted in (self._minute, self._day):
             if counted.view is not None:
                 counted.view.left += 1
+
+    def _landed(self, granted_at: float | None) -> None:
+        if granted_at in self._flying:
+            self._flying.remove(granted_at)
+        elif self._flying:
+            self._flying.pop()
 
     def settle(self, now: float, sent_at: float, seen: Observation) -> None:
         """Note that a call came back, or that it was lost after it had left.
@@ -179,30 +194,98 @@ class Ledger:
             seen: What its headers say.
         """
         self.in_flight -= 1
+        self._landed(sent_at)
         for counted in (self._minute, self._hour, self._day):
             counted.window.add(now)
+        self._known += 1
+        if self._learned_at is not None and sent_at < self._learned_at and self._hour.limit:
+            self._hour.limit += 1  # it was under way when the limit was met, and was granted
         if seen.minute_limit is not None:
             self._minute.limit = seen.minute_limit
         if seen.day_limit is not None:
-            self._day.limit = seen.day_limit
+            self._day.limit = self._own_share(seen.day_limit)
+        due = now - self._watched_at >= _GLANCE
         if seen.minute_remaining is not None:
-            ends = now + (_MINUTE_VIEW if seen.reset_in is None else seen.reset_in) + _MARGIN
-            self._believe(self._minute, seen.minute_remaining, now, sent_at, ends)
+            ends = now + (_MINUTE_VIEW if seen.reset_in is None else seen.reset_in) + MARGIN
+            if self._believe(self._minute, seen.minute_remaining, now, sent_at, ends) and due:
+                self._watch(now, seen.minute_remaining, ends)
         if seen.day_remaining is not None:
-            self._believe(self._day, seen.day_remaining, now, sent_at, self._day_ends(now))
+            ends = self._day_ends(now)
+            if self._believe(self._day, seen.day_remaining, now, sent_at, ends) and due:
+                self._watch_day(now, seen)
+        if due:
+            self._watched_at = now
 
     def _believe(
-        self, counted: _Counted, remaining: int, now: float, sent_at: float, ends_at: float
-    ) -> None:
+        self, counted: Counted, remaining: int, now: float, sent_at: float, ends_at: float
+    ) -> bool:
         # Calls in flight may or may not be in the server's count: taken as not, to be safe.
         left = remaining - self.in_flight
         view = counted.view
-        if view is None or now >= view.ends_at or sent_at >= view.sent_at or left < view.left:
-            counted.view = _View(left, sent_at, ends_at)
+        newest = view is None or sent_at >= view.sent_at
+        if view is None or newest or now >= view.ends_at or left < view.left:
+            if counted is self._minute and newest:
+                self._compare(ends_at)
+                if self.pacer.fixed is False and left > 0:
+                    # Reset is when the next call leaves: what is left does not end with it.
+                    ends_at = now + _MINUTE_VIEW
+            counted.view = View(left, sent_at, ends_at)
+        return newest
+
+    def _compare(self, ends_at: float) -> None:
+        """Tell a fixed minute from a sliding one by how its reset moves."""
+        moved = ends_at - self._reset
+        if abs(moved) > _SAME_RESET:
+            if not math.isinf(moved):
+                off = moved % 60.0
+                whole = min(off, 60.0 - off) <= _SAME_RESET
+                # A sliding minute's reset may move by a whole minute by chance, but not twice.
+                self.pacer.fixed = whole and (self.pacer.fixed is not False or self._whole)
+                self._whole = whole
+            self._reset = ends_at
+
+    def _watch(self, now: float, remaining: int, ends_at: float) -> None:
+        """Find calls of other programs: what the minute has lost beyond the own calls."""
+        minute = self._minute
+        if minute.limit is None:
+            return
+        if self.pacer.fixed is False:
+            known = minute.window.used(now) + minute.others.used(now)
+        else:
+            # The calls of this minute alone; the server's clock may tick a little later.
+            start = ends_at - _MINUTE_VIEW - 2 * MARGIN
+            if abs(start - self._start) > _SAME_RESET:
+                self._start, self._known = start, minute.since(now, start)
+            known = self._known
+        self._others(now, minute.limit - remaining - known - self.in_flight)
+
+    def _watch_day(self, now: float, seen: Observation) -> None:
+        """Find those that the minute did not show: the day's Remaining never forgets so soon."""
+        if seen.day_limit is None or seen.day_remaining is None:
+            return
+        day = self._day
+        logs = (day.window, day.others)
+        if any(log.used(now) and log.frees_at(now, 1) <= now + _DAY_EDGE for log in logs):
+            self._day_gap = None  # what leaves is known to five minutes only
+            return
+        known = day.window.used(now) + day.others.used(now) + self.in_flight
+        gap = seen.day_limit - seen.day_remaining - known
+        if self._day_gap is None or gap < self._day_gap - _SLIP - self.in_flight:
+            self._day_gap = gap
+        self._others(now, gap - self._day_gap)
+
+    def _others(self, now: float, calls: int) -> None:
+        if calls <= 0:
+            return
+        self._known += calls
+        for counted in (self._minute, self._hour, self._day):
+            for _ in range(calls):
+                counted.others.add(now)
+        self.pacer.others.add(now, calls)
 
     def _day_ends(self, now: float) -> float:
         if isinstance(self._day.window, UtcDay):
-            return (now // 86_400 + 1) * 86_400 + _MARGIN
+            return (now // 86_400 + 1) * 86_400 + MARGIN
         return now + _DAY_PROBE
 
     def refuse(self, now: float, seen: Observation, jitter: float) -> float:
@@ -220,14 +303,21 @@ class Ledger:
         elif seen.minute_remaining == 0:
             wait = 60.0 if seen.reset_in is None else seen.reset_in
         else:
-            # A limit that no header shows: the hour, or a user's own cap.
             window = "hour"
-            wait = min(_HIDDEN_MOST, _HIDDEN_FIRST * 2.0**self._refusals)
+            wait = self._learn(now)
         self._refusals += 1
         if seen.retry_after is not None:
             wait = seen.retry_after
         self._blocked = Delay(max(self._blocked.until, now + wait + jitter), window)
         return self._blocked.until - now
+
+    def _learn(self, now: float) -> float:
+        """Take the count of the last hour for the limit that no header shows; return the wait."""
+        known = self._hour.used(now) - 1  # the refused call was counted like any other
+        if self._refusals == 0 and known >= 1:
+            self._hour.limit = min(known, self._hour.limit or known)
+            self._learned_at = now
+        return min(_HIDDEN_MOST, _HIDDEN_FIRST * 2.0**self._refusals)
 
     def accept(self) -> None:
         """Note that a call was not refused: the next unexplained 429 counts as the first."""
@@ -238,8 +328,8 @@ class Ledger:
         minute, hour, day = (self._use(c, now) for c in (self._minute, self._hour, self._day))
         return minute, hour, day
 
-    def _use(self, counted: _Counted, now: float) -> WindowUse:
-        room = counted.own_room(now, self.in_flight)
+    def _use(self, counted: Counted, now: float) -> WindowUse:
+        room = counted.room(now, self.in_flight)
         view = counted.view
         if view is not None and now < view.ends_at:
             room = min(room, view.left)

@@ -1,34 +1,74 @@
-"""Windows of time in which calls are counted, and what a response's headers say of them.
-
-Times are Unix seconds, given by the caller. The headers are read defensively: the vendor's "Vtiger
-CRM API Limits" article names them, Reset is Unix seconds in all public code that reads it, and the
-article's own example is no date of this century. So nothing here trusts a header to be sane.
-"""
+"""Windows of time in which calls are counted. Times are Unix seconds, given by the caller."""
 
 from __future__ import annotations
 
+import heapq
+import math
 from collections import deque
-from collections.abc import Mapping
-from email.utils import parsedate_to_datetime
-from typing import Protocol
+from collections.abc import Iterator
+from itertools import islice
+from typing import Literal, Protocol, TypeAlias
 
 from attrs import define, field, frozen
 
 __all__ = [
-    "Observation",
+    "MARGIN",
+    "Counted",
+    "Delay",
     "RollingDay",
     "SlidingWindow",
     "UtcDay",
+    "View",
     "Window",
-    "read_headers",
-    "reset_delay",
+    "WindowName",
+    "WindowUse",
 ]
+
+WindowName: TypeAlias = Literal["minute", "hour", "day"]
+"""The windows that the vendor limits."""
+
+MARGIN = 0.1
+"""Seconds by which a window is taken to be longer: clocks tick in steps."""
 
 _DAY = 86_400.0
 _BUCKET = 300.0
-_LONGEST_MINUTE = 120.0
-"""Seconds; a minute's reset further away than this is nonsense."""
-_LONGEST_WAIT = 86_400.0
+_FEW = 100
+"""Calls of a sliding window that are looked at one by one for a forecast."""
+_STEPS = 60
+"""Parts of a sliding window in which its calls are counted for forecasts."""
+
+
+@frozen
+class Delay:
+    """When a call may be made, and which window says so.
+
+    Attributes:
+        until: Unix seconds; not above the asking moment where the call may be made at once.
+        window: The window that binds.
+    """
+
+    until: float
+    window: WindowName = "minute"
+
+
+@frozen
+class WindowUse:
+    """One window of the quota at one moment.
+
+    Attributes:
+        name: `"minute"`, `"hour"` or `"day"`.
+        limit: Calls it allows; None where unknown.
+        used: Own calls that count in it.
+        remaining: Calls that may still be made, after the own count and the headers; None where
+            nothing is known.
+        next_at: When one call more may be made as far as this window goes, in Unix seconds.
+    """
+
+    name: WindowName
+    limit: int | None
+    used: int
+    remaining: int | None
+    next_at: float
 
 
 class Window(Protocol):
@@ -49,6 +89,10 @@ class Window(Protocol):
         """Return when that many of the calls counted now will have left; at most all of them."""
         ...
 
+    def leaving(self, now: float, seconds: float) -> int:
+        """Return how many of the calls counted now will surely have left after so long."""
+        ...
+
 
 @define
 class SlidingWindow:
@@ -64,6 +108,7 @@ class SlidingWindow:
 
     span: float
     _moments: deque[float] = field(factory=deque[float])
+    _parts: deque[tuple[int, int]] = field(factory=deque[tuple[int, int]])
 
     def used(self, now: float) -> int:
         """Return how many calls count at this moment."""
@@ -76,10 +121,42 @@ class SlidingWindow:
     def add(self, now: float) -> None:
         """Count a call that the server has answered by now."""
         self._moments.append(now)
+        part, parts = int(now * _STEPS / self.span), self._parts
+        if parts and parts[-1][0] >= part:
+            parts[-1] = (parts[-1][0], parts[-1][1] + 1)
+        else:
+            parts.append((part, 1))
+            if len(parts) > _STEPS + 2:
+                parts.popleft()
 
     def frees_at(self, now: float, calls: int) -> float:
         """Return when that many of the calls counted now will have left."""
         return self._moments[calls - 1] + self.span if self.used(now) >= calls > 0 else now
+
+    def since(self, moment: float) -> int:
+        """Return how many calls were counted later than a moment within the window."""
+        count = 0
+        for entry in reversed(self._moments):
+            if entry <= moment:
+                break
+            count += 1
+        return count
+
+    def moments(self) -> Iterator[float]:
+        """Yield the moments of the calls, the oldest first."""
+        return iter(self._moments)
+
+    def leaving(self, now: float, seconds: float) -> int:
+        """Return how many of the calls counted now will surely have left after so long."""
+        used = self.used(now)
+        if seconds >= self.span:
+            return used
+        latest = now - self.span + seconds
+        if used <= _FEW:
+            return used - self.since(latest)
+        step = self.span / _STEPS
+        staying = sum(n for part, n in self._parts if (part + 1) * step > latest)
+        return max(0, used - staying)
 
 
 @define
@@ -122,6 +199,11 @@ class RollingDay:
                 return self._ends(bucket)
         return now
 
+    def leaving(self, now: float, seconds: float) -> int:
+        """Return how many of the calls counted now will surely have left after so long."""
+        self.used(now)
+        return sum(n for bucket, n in self._buckets if self._ends(bucket) <= now + seconds)
+
     @staticmethod
     def _ends(bucket: int) -> float:
         return (bucket + 1) * _BUCKET + _DAY
@@ -155,103 +237,83 @@ class UtcDay:
         """Return when that many of the calls counted now will have left: all at midnight."""
         return (self._day + 1) * _DAY if self.used(now) >= calls > 0 else now
 
+    def leaving(self, now: float, seconds: float) -> int:
+        """Return how many of the calls counted now will have left after so long."""
+        used = self.used(now)
+        return used if now + seconds >= (self._day + 1) * _DAY else 0
 
-@frozen
-class Observation:
-    """The headers' word on the quota; None where they say nothing usable.
+
+@define
+class View:
+    """What the newest header said was left, less what was granted since.
 
     Attributes:
-        minute_limit: Calls allowed a minute.
-        minute_remaining: Calls left in this minute.
-        reset_in: Seconds until the minute starts anew.
-        day_limit: Calls allowed a day.
-        day_remaining: Calls left in this day.
-        retry_after: Seconds that the server asks to wait.
+        left: Calls that may still be granted by it.
+        sent_at: When the call that it came with was granted.
+        ends_at: When it says nothing any more.
     """
 
-    minute_limit: int | None = None
-    minute_remaining: int | None = None
-    reset_in: float | None = None
-    day_limit: int | None = None
-    day_remaining: int | None = None
-    retry_after: float | None = None
+    left: int
+    sent_at: float
+    ends_at: float
 
 
-NOTHING = Observation()
+@define
+class Counted:
+    """A window with its limit, the own calls in it, and what is known of others'.
 
-
-def read_headers(headers: Mapping[str, str], now: float) -> Observation:
-    """Return what the headers say of the quota.
-
-    Args:
-        headers: The headers, their names in lower case.
-        now: The client's wall time in Unix seconds, for a response that has no Date.
+    Attributes:
+        name: Which window it is.
+        window: The own calls.
+        limit: Calls that it allows; None where unknown.
+        others: The calls of other programs, as far as they have shown.
+        shown: Whether headers show the window: then their word counts the others, and more exactly.
+        view: The headers' word.
     """
-    found = [name for name in headers if name.startswith(("x-floodcontrol", "x-ratelimit"))]
-    if not found and "retry-after" not in headers:
-        return NOTHING
-    # Reset is on the server's clock, and so is Date: the difference needs no common clock.
-    server_now = _http_date(headers.get("date")) or now
-    return Observation(
-        minute_limit=_count(headers, "x-floodcontrol-minutelimit", "x-floodcontrol-limit", least=1),
-        minute_remaining=_count(headers, "x-floodcontrol-remaining"),
-        reset_in=reset_delay(headers.get("x-floodcontrol-reset"), server_now),
-        day_limit=_count(headers, "x-ratelimit-dailylimit", "x-ratelimit-limit", least=1),
-        day_remaining=_count(headers, "x-ratelimit-remaining"),
-        retry_after=_retry_after(headers.get("retry-after"), server_now),
-    )
 
+    name: WindowName
+    window: Window
+    limit: int | None
+    others: Window
+    shown: bool = True
+    view: View | None = None
 
-def reset_delay(value: str | None, server_now: float) -> float | None:
-    """Return the seconds until a Reset: Unix seconds, milliseconds or a delta; None if nonsense.
+    def used(self, now: float) -> int:
+        """Return how many calls count; others' too where no header shows them."""
+        own = self.window.used(now)
+        return own if self.shown else own + self.others.used(now)
 
-    Args:
-        value: The header's text.
-        server_now: The server's wall time in Unix seconds.
-    """
-    number = _number(value)
-    if number is None or number < 0:
-        return None
-    if number <= _LONGEST_MINUTE:
-        return number
-    for moment in (number, number / 1000.0):
-        delay = moment - server_now
-        if -_LONGEST_MINUTE <= delay <= _LONGEST_MINUTE:
-            return max(0.0, delay)
-    return None
+    def room(self, now: float, in_flight: int) -> float:
+        """Return how many calls more it allows by what has been counted."""
+        return math.inf if self.limit is None else self.limit - self.used(now) - in_flight
 
+    def leaving(self, now: float, seconds: float) -> int:
+        """Return how many calls known now, the others' too, will have left after so long."""
+        return self.window.leaving(now, seconds) + self.others.leaving(now, seconds)
 
-def _retry_after(value: str | None, server_now: float) -> float | None:
-    number = _number(value)
-    if number is None:
-        moment = _http_date(value)
-        number = None if moment is None else moment - server_now
-    if number is None or number > _LONGEST_WAIT:
-        return None
-    return max(0.0, number)
+    def since(self, now: float, moment: float) -> int:
+        """Return how many calls are known, the others' too, that came later than a moment."""
+        logs = (self.window, self.others)
+        return sum(
+            log.since(moment) if isinstance(log, SlidingWindow) else log.used(now) for log in logs
+        )
 
+    def free_from(self, now: float, calls: int, in_flight: int) -> float:
+        """Return when the next `calls` calls have room by what has been counted."""
+        excess = calls - self.room(now, in_flight)
+        if excess <= 0 or self.limit is None:
+            return now
+        used = self.used(now)
+        if excess <= used:
+            return self._frees_at(now, int(excess)) + MARGIN
+        # Beyond all that counts now, calls that are still to be made must leave first: whole spans.
+        turns = math.ceil((excess - used) / self.limit)
+        start = self._frees_at(now, used) if used else now
+        return start + turns * self.window.span + MARGIN
 
-def _count(headers: Mapping[str, str], *names: str, least: int = 0) -> int | None:
-    for name in names:
-        number = _number(headers.get(name))
-        if number is not None and number >= least:
-            return int(number)
-    return None
-
-
-def _number(value: str | None) -> float | None:
-    text = (value or "").strip()
-    # Digits only: float() would also take "nan", "inf" and "1_000".
-    whole, _, fraction = text.partition(".")
-    if not text.isascii() or not whole.isdecimal() or len(text) > 20:
-        return None
-    return float(text) if not fraction or fraction.isdecimal() else None
-
-
-def _http_date(value: str | None) -> float | None:
-    if not value:
-        return None
-    try:
-        return parsedate_to_datetime(value).timestamp()
-    except (ValueError, OverflowError):
-        return None
+    def _frees_at(self, now: float, calls: int) -> float:
+        own, others = self.window, self.others
+        if self.shown or not (isinstance(own, SlidingWindow) and isinstance(others, SlidingWindow)):
+            return own.frees_at(now, calls)
+        both = heapq.merge(own.moments(), others.moments())
+        return next(islice(both, calls - 1, None)) + own.span

@@ -92,7 +92,7 @@ def module_named_in(text: str) -> str | None:
     """Return the module as the server finds it: after the first `from` that white space follows.
 
     The end of a field's name counts, too: `select cf_memberfrom from Contacts` asks for a module
-    named `from` (read in public client code).
+    named `from`, on one line or on two (measured).
     """
     found = _MODULE.search(text)
     return found[1] if found else None

@@ -11,33 +11,41 @@ import itertools
 import logging
 import random
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, Protocol
 
 import tenacity
 from attrs import define, field, frozen
 
 from vtiger_async.errors import (
+    ConfigurationError,
     OutcomeUnknownError,
     QuotaExhaustedError,
     RateLimitError,
+    RequestTimeoutError,
     ServerError,
     VtigerError,
 )
-from vtiger_async.quota.windows import Observation, read_headers
+from vtiger_async.quota import Priority
+from vtiger_async.quota.headers import Observation, read_headers
 from vtiger_async.retry import RetryBudget, RetryPolicy, Verdict, verdict
 from vtiger_async.transport.admission import Admission, Ticket
 from vtiger_async.transport.http import Outgoing
 from vtiger_async.wire.decode import Answer, decode
 from vtiger_async.wire.operations import Repeat
 
-__all__ = ["Call", "CallOptions", "Pipeline", "Sender"]
+__all__ = ["Call", "CallOptions", "Pipeline", "Sender", "waiting_until"]
 
 _log = logging.getLogger("vtiger_async")
 _call_ids = itertools.count(1)
 _PROCESS = secrets.token_hex(3)
 _RESET_JITTER = 2.0
 """Seconds; after a 429 everyone waits up to this much longer, so that not all come back at once."""
+_DEADLINES: ContextVar[tuple[tuple[Admission, float], ...]] = ContextVar(
+    "vtiger_async_deadlines", default=()
+)
 
 
 @frozen
@@ -48,11 +56,47 @@ class CallOptions:
         timeout: Seconds to wait for each step of one request.
         max_wait: Seconds that the caller is ready to wait in all, for quota, slots and back-off.
         retry: The policy for failures.
+        priority: The class of the calls; None for interactive, where none was chosen.
     """
 
     timeout: float
     max_wait: float
     retry: RetryPolicy
+    priority: Priority | None = None
+
+    def __attrs_post_init__(self) -> None:
+        """Refuse what makes no sense.
+
+        Raises:
+            ConfigurationError: A value cannot be used.
+        """
+        if not self.timeout > 0:
+            raise ConfigurationError(
+                f"timeout is a number of seconds above 0, not {self.timeout!r}"
+            )
+        if not self.max_wait >= 0:
+            raise ConfigurationError(
+                f"max_wait is a number of seconds from 0, not {self.max_wait!r}"
+            )
+        if self.priority not in (None, "interactive", "sync", "bulk"):
+            raise ConfigurationError(
+                f"priority is 'interactive', 'sync' or 'bulk', not {self.priority!r}"
+            )
+
+
+@contextmanager
+def waiting_until(admission: Admission, moment: float) -> Generator[None]:
+    """Let no call of this task wait longer than to a moment, while the block runs.
+
+    Args:
+        admission: The door that it is about.
+        moment: Unix seconds.
+    """
+    token = _DEADLINES.set((*_DEADLINES.get(), (admission, moment)))
+    try:
+        yield
+    finally:
+        _DEADLINES.reset(token)
 
 
 class Sender(Protocol):
@@ -111,6 +155,11 @@ class Pipeline:
     budget: RetryBudget = field(factory=RetryBudget)
     chance: Callable[[], float] = random.random
 
+    def recycled(self) -> None:
+        """Tell those who listen that a pool of connections was replaced."""
+        if self.admission.listeners:
+            self.admission.tell("Recycled")
+
     async def run(self, call: Call, options: CallOptions) -> Any:
         """Make the call and return its result as decoded JSON.
 
@@ -118,6 +167,9 @@ class Pipeline:
             VtigerError: Any of the tree, with the call's context.
         """
         deadline = self.admission.now() + options.max_wait
+        for admission, moment in _DEADLINES.get():
+            if admission is self.admission:
+                deadline = min(deadline, moment)
         try:
             result = await self._attempt(call, options, deadline)
         except VtigerError as error:
@@ -135,14 +187,22 @@ class Pipeline:
         self, call: Call, options: CallOptions, deadline: float, *, first: bool = False
     ) -> Any:
         """Send the request once; an error that it raises has no context yet."""
-        ticket = await self.admission.enter(deadline, first=first)
+        admission = self.admission
+        priority = options.priority or "interactive"
+        ticket = await admission.enter(deadline, first=first, priority=priority)
         try:
             answer = await self.http.send(call.request, options.timeout, ticket)
-        except BaseException:
-            self.admission.leave(ticket)
+        except BaseException as error:
+            if isinstance(error, RequestTimeoutError):
+                admission.slots.failed(ticket.granted_at, admission.now())
+            admission.leave(ticket)
             raise
-        seen = read_headers(answer.headers, self.admission.now())
-        self.admission.leave(ticket, seen)
+        seen = read_headers(answer.headers, admission.now())
+        if answer.status >= 500:
+            admission.slots.failed(ticket.granted_at, admission.now())
+        else:
+            admission.slots.answered()
+        admission.leave(ticket, seen)
         if answer.status == 429:
             raise self._refused(answer, seen)
         self.admission.ledger.accept()

@@ -1,24 +1,33 @@
 """Admission: a call waits here for a slot and for quota, in order, and gives both back.
 
-Waiters stand in one queue. Only the first of them watches the clock; when it goes, it wakes the
-next. So nobody overtakes, nothing runs in the background, and a wait costs no polling.
+There is one queue for each priority. Only the first in each watches the clock; when it goes, it
+wakes the next. So nobody overtakes within a class, nothing runs in the background, and nobody
+polls but the first of those that are paced.
 """
 
 from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 
 import anyio
 from attrs import define, field
 
 from vtiger_async.clock import Clock
 from vtiger_async.errors import QuotaExhaustedError
-from vtiger_async.quota import Ledger
-from vtiger_async.quota.windows import NOTHING, Observation
+from vtiger_async.quota import Ledger, Priority
+from vtiger_async.quota.headers import NOTHING, Observation
 
-__all__ = ["Admission", "Ticket"]
+__all__ = ["Admission", "Slots", "Ticket"]
+
+_ORDER: tuple[Priority, ...] = ("interactive", "sync", "bulk")
+_TURN = 20
+"""Of so many grants, one goes to a class that waits while others take all: no class starves."""
+_URGENT = 60.0
+"""Seconds after an interactive call in which paced work leaves a slot free for the next one."""
 
 
 @define(eq=False)
@@ -40,20 +49,64 @@ class _Waiter:
 
 
 @define(eq=False)
+class Slots:
+    """How many calls may be under way at once: fewer when the server fails, never above the most.
+
+    A server without limits tells that it has too much by failing. The number starts at the most, so
+    a server that copes costs no throughput; a 5xx or a timeout cuts it by a third, once for the
+    calls that were under way together; each round of answers adds one again.
+
+    Attributes:
+        most: The most calls under way.
+        now: The number as it stands.
+    """
+
+    most: int
+    now: float = field(init=False)
+    _cut_at: float = field(default=-math.inf, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        """Begin with the most."""
+        self.now = float(self.most)
+
+    def answered(self) -> None:
+        """Note an answer: a whole round of them adds one."""
+        if self.now < self.most:
+            self.now = min(self.most, self.now + 1.0 / self.now)
+
+    def failed(self, granted_at: float, now: float) -> None:
+        """Note a failure by overload: cut, unless the call left before the last cut."""
+        if granted_at >= self._cut_at:
+            self._cut_at = now
+            self.now = max(1.0, self.now * 2.0 / 3.0)
+
+
+@define(eq=False)
 class Admission:
-    """The one door to the server: concurrency and quota, first come, first served.
+    """The one door to the server: concurrency and quota, by priority, first come, first served.
 
     Attributes:
         ledger: The quota.
         clock: The time.
         max_in_flight: The most calls that are under way at once.
+        slots: How many may be under way now.
+        listeners: Who is told what happens at the door.
     """
 
     ledger: Ledger
     clock: Clock
     max_in_flight: int
-    _queue: deque[_Waiter] = field(factory=deque[_Waiter], init=False)
+    slots: Slots = field(init=False)
+    listeners: tuple[Callable[[Any], object], ...] = field(default=(), init=False)
+    _queues: dict[Priority, deque[_Waiter]] = field(init=False)
     _epoch: float | None = field(default=None, init=False)
+    _passed: int = field(default=0, init=False)
+    _urgent_at: float = field(default=-math.inf, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        """Open the queues."""
+        self.slots = Slots(self.max_in_flight)
+        self._queues = {priority: deque() for priority in _ORDER}
 
     def now(self) -> float:
         """Return the moment in Unix seconds, on a time that never goes back."""
@@ -64,9 +117,11 @@ class Admission:
     @property
     def waiting(self) -> int:
         """How many calls wait."""
-        return len(self._queue)
+        return sum(map(len, self._queues.values()))
 
-    async def enter(self, deadline: float, *, first: bool = False) -> Ticket:
+    async def enter(
+        self, deadline: float, *, first: bool = False, priority: Priority = "interactive"
+    ) -> Ticket:
         """Wait for a slot and for quota, and return the ticket.
 
         A caller that is cancelled while it waits has taken nothing.
@@ -74,64 +129,112 @@ class Admission:
         Args:
             deadline: Unix seconds after which the caller does not want to wait any more.
             first: Go to the head of the queue: the call was admitted before, and refused.
+            priority: Whether others go first, and whether the call is paced.
 
         Raises:
             QuotaExhaustedError: The wait would go past the deadline; raised at once where the
                 windows tell, else when the deadline passes.
         """
         now = self.now()
-        if not self._queue and self._open(now):
-            return self._grant(now)
-        self._refuse_if_late(now, deadline, 1 if first else len(self._queue) + 1)
+        queue = self._queues[priority]
+        if not queue and self._opens(now, priority) <= now:
+            return self._grant(now, priority)
+        self._refuse_if_late(now, deadline, 1 if first else self._place(priority), priority)
         waiter = _Waiter()
         if first:
-            self._queue.appendleft(waiter)
+            queue.appendleft(waiter)
         else:
-            self._queue.append(waiter)
+            queue.append(waiter)
+        granted = False
         try:
-            return await self._wait(waiter, deadline)
+            ticket = await self._wait(waiter, queue, deadline, priority)
+            granted = True
         finally:
-            self._queue.remove(waiter)
+            queue.remove(waiter)
             self._wake()
+            if self.listeners:
+                self.tell("Waited", priority=priority, seconds=self.now() - now, granted=granted)
+        return ticket
 
-    async def _wait(self, waiter: _Waiter, deadline: float) -> Ticket:
+    async def _wait(
+        self, waiter: _Waiter, queue: deque[_Waiter], deadline: float, priority: Priority
+    ) -> Ticket:
         while True:
             now = self.now()
             pause = deadline - now
-            if self._queue[0] is waiter:
-                if self._open(now):
-                    return self._grant(now)
-                self._refuse_if_late(now, deadline, 1)
-                if not self._awaits_answer(now):
-                    pause = min(pause, self.ledger.next_grant(now).until - now)
+            if queue[0] is waiter:
+                opens = self._opens(now, priority)
+                if opens <= now:
+                    return self._grant(now, priority)
+                self._refuse_if_late(now, deadline, 1, priority)
+                pause = min(pause, opens - now)
             if pause <= 0 and now >= deadline:
                 delay = self.ledger.next_grant(now)
                 window = delay.window if delay.until > now else "in_flight"
-                raise self._exhausted(now, max(now, delay.until), window)
+                raise self._exhausted(now, max(now, delay.until), window, priority)
             waiter.wake = anyio.Event()
             await self._pause(waiter.wake, pause)
 
-    def _open(self, now: float) -> bool:
-        return not self._awaits_answer(now) and self.ledger.next_grant(now).until <= now
+    def _opens(self, now: float, priority: Priority) -> float:
+        """Return when the first of a class may go; infinity where it is to be woken for that."""
+        ledger = self.ledger
+        if ledger.in_flight >= self._slots(now, priority) or ledger.probing(now):
+            return math.inf
+        if not self._has_turn(priority):
+            return math.inf
+        until = ledger.next_grant(now).until
+        if until > now or priority == "interactive" or self._passed >= _TURN:
+            return until
+        return ledger.next_paced(now, priority).until
 
-    def _awaits_answer(self, now: float) -> bool:
-        """Return whether only the return of a call in flight can let the next one go."""
-        return self.ledger.in_flight >= self.max_in_flight or self.ledger.probing(now)
+    def _slots(self, now: float, priority: Priority) -> float:
+        """Return how many calls may be under way: one fewer where a person may come any moment."""
+        slots = self.slots.now
+        if priority == "interactive" or slots < 2 or now - self._urgent_at > _URGENT:
+            return int(slots)
+        return int(slots) - 1
 
-    def _grant(self, now: float) -> Ticket:
-        self.ledger.grant(now)
+    def _has_turn(self, priority: Priority) -> bool:
+        queues = self._queues
+        if self._passed >= _TURN:  # whoever was passed so often goes, the lowest class first
+            return not any(queues[lower] for lower in _ORDER[_ORDER.index(priority) + 1 :])
+        if priority == "interactive":
+            return True
+        return not queues["interactive"] and (priority == "sync" or not queues["sync"])
+
+    def _place(self, priority: Priority) -> int:
+        """Return the place in line that a newcomer would have."""
+        before = _ORDER[: _ORDER.index(priority) + 1]
+        return 1 + sum(len(self._queues[other]) for other in before)
+
+    def _grant(self, now: float, priority: Priority) -> Ticket:
+        if priority == "interactive":
+            self._urgent_at = now
+        if priority != "bulk" and (
+            self._queues["bulk"] or (priority == "interactive" and self._queues["sync"])
+        ):
+            self._passed += 1
+        else:
+            self._passed = 0
+        self.ledger.grant(now, priority)
+        if self.listeners:
+            self.tell("Granted", priority=priority, in_flight=self.ledger.in_flight)
         return Ticket(now)
 
-    def _refuse_if_late(self, now: float, deadline: float, place: int) -> None:
+    def _refuse_if_late(self, now: float, deadline: float, place: int, priority: Priority) -> None:
         delay = self.ledger.next_grant(now, place)
         if delay.until > deadline:
-            raise self._exhausted(now, delay.until, delay.window)
+            raise self._exhausted(now, delay.until, delay.window, priority)
 
-    def _exhausted(self, now: float, until: float, window: str) -> QuotaExhaustedError:
+    def _exhausted(
+        self, now: float, until: float, window: str, priority: Priority
+    ) -> QuotaExhaustedError:
         wait = max(0.0, until - now)
+        if self.listeners:
+            self.tell("Refused", priority=priority, window=window, wait=wait)
         if window == "in_flight":
             text = (
-                f"no slot came free in time: {self.max_in_flight} calls are in flight and "
+                f"no slot came free in time: {int(self.slots.now)} calls are in flight and "
                 f"{self.waiting} wait; give a longer max_wait"
             )
         else:
@@ -158,8 +261,9 @@ class Admission:
         wake.set()
 
     def _wake(self) -> None:
-        if self._queue:
-            self._queue[0].wake.set()
+        for queue in self._queues.values():
+            if queue:
+                queue[0].wake.set()
 
     def leave(self, ticket: Ticket, seen: Observation = NOTHING) -> None:
         """Give the slot back; count the call if it had left, give its quota back if it had not.
@@ -171,11 +275,24 @@ class Admission:
         if ticket.sent:
             self.ledger.settle(self.now(), ticket.granted_at, seen)
         else:
-            self.ledger.give_back()
+            self.ledger.give_back(ticket.granted_at)
         self._wake()
 
     def refuse(self, seen: Observation, jitter: float) -> float:
         """Note a 429; return the seconds that every call waits for it."""
         wait = self.ledger.refuse(self.now(), seen, jitter)
+        if self.listeners:
+            self.tell("Throttled", wait=wait)
         self._wake()
         return wait
+
+    def tell(self, kind: str, **values: Any) -> None:
+        """Tell the listeners what has happened.
+
+        Args:
+            kind: The name of a class of `vtiger_async.quota.events`.
+            values: Its attributes but the time.
+        """
+        from vtiger_async.quota import events  # only where somebody listens
+
+        events.tell(self.listeners, kind, datetime.fromtimestamp(self.now(), UTC), values)

@@ -140,6 +140,7 @@ class Http:
     Attributes:
         connections: The size of the pool; never below the calls in flight.
         observer: What is called with each request and its answer, if anything; it must not raise.
+        recycled: Called when the pool had lost a slot and is replaced.
     """
 
     connections: int
@@ -149,6 +150,7 @@ class Http:
     _busy: dict[object, int] = field(factory=dict[object, int], init=False, repr=False)
     _closed: bool = field(default=False, init=False)
     observer: Callable[[Outgoing, Answer], None] | None = field(default=None, init=False)
+    recycled: Callable[[], object] | None = field(default=None, init=False, repr=False)
 
     @classmethod
     def with_key(cls, username: str, access_key: str, connections: int, injected: Any) -> Http:
@@ -263,6 +265,8 @@ class Http:
         # a new one.
         if client is self._own:
             self._own = None
+            if self.recycled is not None:
+                self.recycled()
 
     async def _done_with(self, client: httpx.AsyncClient | _Connections) -> None:
         self._busy[client] -= 1

@@ -131,7 +131,9 @@ class Field:
         """Return the condition that a text field is empty; `~` makes it "is not empty".
 
         It is written `= ' '`, which matches empty values (measured on Vtiger 8.4). Dates that are
-        not set are null, and no condition matches those.
+        not set are null, and no condition matches those. A reference that is empty equals the
+        prefix of what it refers to with the number 0: `F.account_id == "11x0"` (measured); the
+        server refuses a space there.
         """
         return Condition(self.name, "=", _EMPTY)
 

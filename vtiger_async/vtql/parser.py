@@ -30,21 +30,16 @@ from vtiger_async.vtql.normal import Alternatives
 from vtiger_async.vtql.statement import Select
 from vtiger_async.vtql.tree import MAX_DIGITS, OPERATORS, Condition, Scalar, Word, is_word
 
-__all__ = ["parse"]
+__all__ = ["statement_of"]
 
 T = TypeVar("T")
 
 
-def parse(text: str) -> Select:
-    """Return the statement that `text` is.
-
-    Args:
-        text: One statement, with exactly one `;` at its end.
+def statement_of(text: str) -> Select:
+    """Return the statement that `text` is; `vtql.parse` says the rest.
 
     Raises:
-        QuerySyntaxError: It is not VTQL, or the server would misread it. The error has the line,
-            the column and the text; its message says what was found, what was expected, and what
-            to write instead.
+        QuerySyntaxError: It is not VTQL, or the server would misread it.
     """
     return _Parser(text).statement()
 

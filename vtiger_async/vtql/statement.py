@@ -36,9 +36,9 @@ def _names(fields: Iterable[str]) -> tuple[str, ...]:
 def _selectable(fields: Iterable[str]) -> tuple[str, ...]:
     """Return the fields in an order that the server can read.
 
-    The server takes the word after the first `from` and white space as the module, in any case of
-    letters, also where that `from` is the end of a field's name (read in public forks of Vtiger).
-    So such a field must not stand last. `id` then does: each row carries it anyway (measured).
+    The server takes the word after the first `from` and white space, a line break too, as the
+    module, in any case of letters, also where that `from` ends a field's name (measured on Vtiger
+    8.4). A comma in place of the white space is passed over. So such a field must not stand last. `id` then does: each row carries it anyway (measured).
     """
     names = _names(fields)
     if not names or not str(names[-1]).lower().endswith("from"):
