@@ -15,7 +15,16 @@ from typing import cast
 from vtiger_async.sandbox.moments import stored_moment
 from vtiger_async.sandbox.schema import Field
 
-__all__ = ["MASK", "SEPARATOR", "as_text", "clipped", "number_of", "plain_text", "stored_form"]
+__all__ = [
+    "MASK",
+    "SEPARATOR",
+    "as_text",
+    "clipped",
+    "is_scalar",
+    "number_of",
+    "plain_text",
+    "stored_form",
+]
 
 SEPARATOR = " |##| "
 """What stands between the values of a multi-picklist."""
@@ -30,6 +39,11 @@ _NUMBER = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)")
 _EXACT = re.compile(r"\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?\s*")
 _WIDE = re.compile(r"[\U00010000-\U0010ffff]")
 _HALF = re.compile(r"[\ud800-\udfff]")
+
+
+def is_scalar(value: object) -> bool:
+    """Return whether a JSON value is neither a list nor a map."""
+    return not isinstance(value, (list, dict))
 
 
 def as_text(value: object) -> str:

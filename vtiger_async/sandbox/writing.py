@@ -16,7 +16,7 @@ from vtiger_async.sandbox.calls import Call, Element, bad_id, fatal_error, id_pa
 from vtiger_async.sandbox.folding import fold
 from vtiger_async.sandbox.schema import SCHEMA, Field, Module
 from vtiger_async.sandbox.store import DELETED, LIVE, comparable
-from vtiger_async.sandbox.stored_form import MASK, as_text, stored_form
+from vtiger_async.sandbox.stored_form import MASK, as_text, is_scalar, stored_form
 
 __all__ = [
     "defaults",
@@ -55,16 +55,16 @@ def stored_values(call: Call, module: Module, element: Element) -> dict[str, str
             values[name] = _owner(call, value)
         elif item.type == "reference":
             values[name] = _reference(call, item, value)
-        elif item.type in ("currency", "date") and isinstance(value, (list, dict)) and value:
-            raise fatal_error()
         else:
+            if item.type in ("currency", "date") and value and not is_scalar(value):
+                raise fatal_error()
             values[name] = stored_form(item, value, lenient=call.profile.words_are_no_dates)
     return values
 
 
 def _reference(call: Call, item: Field, value: object) -> str | None:
     """Return the record that a reference names, read as leniently as any id (measured)."""
-    if isinstance(value, (list, dict)):
+    if not is_scalar(value):
         raise fatal_error()
     text = as_text(value)
     if not text:
