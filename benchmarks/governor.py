@@ -8,8 +8,8 @@ sandbox's flood control; the client is ours from `call()` down to where the HTTP
     python benchmarks/governor.py [--hours N] [--seed N] [--only governor] [--sandbox]
     python benchmarks/governor.py --editions [--hours 24]
 
-The last row has no bulk at all: interactive calls cannot be put off, so what is refused there, and
-how long they wait there, is the least that a controller can reach who knows everything in advance.
+The last row has no bulk at all: what is refused there comes from interactive calls that are sent
+when they come. It is no strict bound for a controller that knows the others' calls in advance.
 
 Needs `aiolimiter` and `limits`; a row whose library is missing says so.
 """
