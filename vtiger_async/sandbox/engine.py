@@ -16,7 +16,16 @@ from typing import Any
 
 from vtiger_async.clock import Clock
 from vtiger_async.editions import edition_named
-from vtiger_async.sandbox import conversion, finding, metadata, picklists, records, related, syncing
+from vtiger_async.sandbox import (
+    conversion,
+    finding,
+    metadata,
+    picklists,
+    records,
+    related,
+    reopening,
+    syncing,
+)
 from vtiger_async.sandbox.access import User, users_of
 from vtiger_async.sandbox.answers import Fault, Upload
 from vtiger_async.sandbox.attachments import files_retrieve
@@ -53,7 +62,7 @@ _WRITES: dict[str, Callable[[Call], object]] = {
     "update": records.update,
     "revise": records.revise,
     "delete": records.delete,
-    "reopen": records.reopen,
+    "reopen": reopening.reopen,
     "convertlead": conversion.convert_lead,
     "add_related": related.add_related,
     "delete_related": related.delete_related,

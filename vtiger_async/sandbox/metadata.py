@@ -9,7 +9,7 @@ from vtiger_async.sandbox.calls import Call
 from vtiger_async.sandbox.picklists import values_of
 from vtiger_async.sandbox.plain import plain_description, plain_types
 from vtiger_async.sandbox.reading import view_of
-from vtiger_async.sandbox.records import CLOSED_STATES
+from vtiger_async.sandbox.reopening import CLOSED_STATES
 from vtiger_async.sandbox.schema import SCHEMA, Field, Module
 from vtiger_async.sandbox.schema_picklists import LABELS
 from vtiger_async.types import ServiceName

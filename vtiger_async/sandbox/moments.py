@@ -29,8 +29,9 @@ def stored_moment(text: str, *, with_time: bool, lenient: bool) -> str | None:
     """
     if not text.strip():
         return None
-    if lenient and not with_time and " " not in text.rstrip():
-        return _one_word(text.rstrip())
+    first, *others = text.split(" ")
+    if lenient and not with_time and (not others or not others[0]):
+        return _one_word(first)  # what stands behind two spaces is passed over
     text = text.strip()
     day, clock = _read(text)
     if day is None:

@@ -53,8 +53,8 @@ class Profile:
             its lines, since their columns have the same names.
         starred_by_writer: Whether `starred` is empty for everyone but who wrote the record last,
             who stands for those that have looked at it.
-        computes_durations: Whether the CRM works out how long an activity lasts; one without an end
-            lasts until its last day is over.
+        works_out_values: Whether the CRM works out how long an activity lasts, when to remind of
+            it, what a deal is worth by its probability, and where a document's file is.
         numbers_repeat: Whether auto numbers (`lead_no`) repeat under load: a record that is created
             while other calls are under way may get the number of the one before it.
         file_in_list: Whether `files_retrieve` gives a list of one with `filesize` and the bare
@@ -98,7 +98,7 @@ class Profile:
     words_are_no_dates: bool = False
     document_discounts_hidden: bool = False
     starred_by_writer: bool = False
-    computes_durations: bool = False
+    works_out_values: bool = False
     numbers_repeat: bool = False
     file_in_list: bool = False
     atomic_conversion: bool = True
@@ -159,7 +159,7 @@ PROFILES: dict[ProfileName, Profile] = {
         words_are_no_dates=True,
         document_discounts_hidden=True,
         starred_by_writer=True,
-        computes_durations=True,
+        works_out_values=True,
         numbers_repeat=True,
         file_in_list=True,
         atomic_conversion=False,

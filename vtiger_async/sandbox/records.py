@@ -1,4 +1,4 @@
-"""The operations on one record: create, retrieve, decrypt, update, revise, delete, reopen."""
+"""The operations on one record: create, retrieve, decrypt, update, revise, delete."""
 
 # ruff: noqa: S608 - names in the SQL are those of the schema; values are bound
 from __future__ import annotations
@@ -23,9 +23,9 @@ from vtiger_async.sandbox.reading import full_form, keep_label
 from vtiger_async.sandbox.schema import SCHEMA, Module
 from vtiger_async.sandbox.store import DELETED, Row, column
 from vtiger_async.sandbox.stored_form import as_text, stored_form
+from vtiger_async.sandbox.worked_out import worked_out
 from vtiger_async.sandbox.writing import (
     defaults,
-    duration,
     refuse_duplicates,
     refuse_system,
     require,
@@ -33,13 +33,11 @@ from vtiger_async.sandbox.writing import (
 )
 
 __all__ = [
-    "CLOSED_STATES",
     "create",
     "decrypt",
     "delete",
     "insert_new",
     "remove",
-    "reopen",
     "retrieve",
     "revise",
     "update",
@@ -48,12 +46,6 @@ __all__ = [
 _UNKNOWN = "Unknown Error while processing request"
 
 _REPEATING = ("recurring_frequency", "payment_duration", "invoicestatus")
-
-CLOSED_STATES = {
-    "HelpDesk": ("ticketstatus", ("Closed",), "Open"),
-    "Potentials": ("sales_stage", ("Closed Won", "Closed Lost"), "Negotiation or Review"),
-}
-"""The modules whose records can be closed: the field, its closing values, what reopens it."""
 
 
 def insert_new(call: Call, module: Module, values: dict[str, str | None]) -> tuple[int, Row]:
@@ -91,8 +83,9 @@ def insert_new(call: Call, module: Module, values: dict[str, str | None]) -> tup
 
 def _next_count(call: Call, module: Module) -> str:
     """Return the record's auto number; under load each second one is that of the one before."""
-    repeats = call.crowded and call.profile.numbers_repeat and call.number % 2
-    return call.store.last_count(module) if repeats else call.store.next_count(module)
+    if call.crowded and call.profile.numbers_repeat and call.number % 2:
+        return call.store.last_count(module)
+    return call.store.next_count(module)
 
 
 def create(call: Call) -> object:
@@ -121,17 +114,17 @@ def create(call: Call) -> object:
         values["folderid"] = SCHEMA.modules["DocumentFolders"].record_id(1)
     if module.has_lines:
         values |= own_amounts(module, element)
-    if module.name in ("Calendar", "Events") and call.profile.computes_durations:
-        values |= duration(values)
+    if call.profile.works_out_values:
+        values |= worked_out(module, None, values)
     if module.name == "Calendar" and values.get("activitytype") != "Task":
-        return _task_among_events(call, module, values)
+        return _task_among_events(call, module, values, element)
     number, row = insert_new(call, module, values)
     keep_label(call, module, number, element, row)
     keep_taxes(call.store, module, number, element)
     keep_files(call.store, module, number, files)
     if module.has_lines:
         return _with_new_lines(call, module, number, row, element, lines)
-    return _echo(call, module, number, row)
+    return _echo(call, module, number, row, element)
 
 
 def _with_new_lines(
@@ -153,7 +146,9 @@ def _with_new_lines(
     return record | shown | {"LineItems": lines_of(call, module.record_id(number)), "new": True}
 
 
-def _task_among_events(call: Call, module: Module, values: dict[str, str | None]) -> object:
+def _task_among_events(
+    call: Call, module: Module, values: dict[str, str | None], element: Element
+) -> object:
     """Store an event of what does not say that it is a task; the echo has a task's id."""
     number, stored = insert_new(call, SCHEMA.modules["Events"], values)
     events = SCHEMA.modules["Events"].columns
@@ -161,13 +156,16 @@ def _task_among_events(call: Call, module: Module, values: dict[str, str | None]
         stored[events[f.name]] if f.name in events else values.get(f.name, f.empty)
         for f in module.stored
     )
-    return _echo(call, module, number, row)
+    return _echo(call, module, number, row, element)
 
 
-def _echo(
-    call: Call, module: Module, number: int, row: Row, *, escaped: bool = False
-) -> dict[str, object]:
-    record = full_form(call, module, number, row, escaped=escaped)
+def _echo(call: Call, module: Module, number: int, row: Row, element: Element) -> dict[str, object]:
+    """Return the answer to a write: a script stands unescaped in a name that alone has one."""
+    record = full_form(call, module, number, row, escaped=True)
+    names = [name for name, value in element.items() if "<script" in as_text(value)]
+    for name in names[:1] if len(names) == 1 else ():
+        if name in module.label_fields and module.fields[name].mandatory:
+            record[name] = row[module.columns[name]]
     return priced(call, module, number, record)
 
 
@@ -240,6 +238,8 @@ def _changed(call: Call, *, all_fields: bool) -> object:
     lines = given_lines(element) if module.has_lines else []
     require(call, module, element, all_fields=all_fields)
     refuse_duplicates(call, module, values, besides=number)
+    if call.profile.works_out_values:
+        values |= worked_out(module, dict(zip(module.columns, row, strict=True)), values)
     if "modifiedtime" in module.columns:
         values |= {"modifiedtime": call.now, "modifiedby": call.user.id}
     changed = list(row)
@@ -259,8 +259,7 @@ def _changed(call: Call, *, all_fields: bool) -> object:
     if module.has_lines:
         row = call.store.record(module, number) or tuple(changed)
         return _echo_with_lines(call, module, number, row, element)
-    # A change is read back before it is answered, as retrieve reads; a new record is not.
-    return _echo(call, module, number, tuple(changed), escaped=True)
+    return _echo(call, module, number, tuple(changed), element)
 
 
 def _break_off(
@@ -323,22 +322,3 @@ def remove(call: Call, module: Module, number: int) -> None:
     call.store.run("DELETE FROM pairs WHERE a = ?", (number,))
     call.store.run("DELETE FROM pairs WHERE b = ?", (number,))
     call.log(module, number)
-
-
-def reopen(call: Call) -> object:
-    """Answer `reopen`: put a closed ticket or deal back into an open state.
-
-    Raises:
-        Fault: ACCESS_DENIED where the user may not change the record; OPERATION_NOT_SUPPORTED where
-            its module has no closed state, or the record is not closed.
-    """
-    module, number, row = call.found(call.text("id"))
-    if not call.user.may_write(module):
-        raise denied("Permission to write is denied")
-    name, closed, reopened = CLOSED_STATES.get(module.name, ("", (), ""))
-    if not name or row[module.columns[name]] not in closed:
-        raise Fault("OPERATION_NOT_SUPPORTED", "Record is not in a closed state")
-    values = {name: reopened, "modifiedtime": call.now, "modifiedby": call.user.id}
-    call.store.change(module, number, values)
-    call.log(module, number)
-    return {"message": "Record reopened successfully."}

@@ -15,7 +15,16 @@ from typing import cast
 from vtiger_async.sandbox.moments import stored_moment
 from vtiger_async.sandbox.schema import Field
 
-__all__ = ["MASK", "SEPARATOR", "as_text", "clipped", "number_of", "plain_text", "stored_form"]
+__all__ = [
+    "MASK",
+    "SEPARATOR",
+    "as_text",
+    "clipped",
+    "is_scalar",
+    "number_of",
+    "plain_text",
+    "stored_form",
+]
 
 SEPARATOR = " |##| "
 """What stands between the values of a multi-picklist."""
@@ -23,12 +32,18 @@ SEPARATOR = " |##| "
 MASK = "********"
 """What a sensitive field reads as."""
 
+_LARGEST = Decimal("99999999999999999.99999999")
 _LARGEST_INTEGER = Decimal(2**31 - 1)
 _TRUE = (True, 1, "1", "on")
 _NUMBER = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)")
 _EXACT = re.compile(r"\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?\s*")
 _WIDE = re.compile(r"[\U00010000-\U0010ffff]")
 _HALF = re.compile(r"[\ud800-\udfff]")
+
+
+def is_scalar(value: object) -> bool:
+    """Return whether a JSON value is neither a list nor a map."""
+    return not isinstance(value, (list, dict))
 
 
 def as_text(value: object) -> str:
@@ -48,7 +63,7 @@ def as_text(value: object) -> str:
     return str(value)
 
 
-def clipped(value: Decimal, most: Decimal = Decimal(10**17 - 1)) -> Decimal:
+def clipped(value: Decimal, most: Decimal = _LARGEST) -> Decimal:
     """Return the number, or the largest that its column holds, as MySQL does."""
     return max(-most, min(most, value))
 
@@ -101,4 +116,6 @@ def _number(text: str, digits: int, decimals: int) -> str:
     # Currencies are rounded to the user's two decimals first, and stored with eight (measured).
     value = number_of(text) if decimals else clipped(number_of(text), _LARGEST_INTEGER)
     rounded = value.quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP)
+    if abs(value) == _LARGEST:
+        rounded = value
     return format(rounded.quantize(Decimal(1).scaleb(-decimals)), "f")

@@ -8,7 +8,6 @@ mandatory fields, one at a time, in the order of the module's fields.
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta
 from operator import attrgetter
 
 from vtiger_async.sandbox.access import GROUPS, denied
@@ -17,11 +16,10 @@ from vtiger_async.sandbox.calls import Call, Element, bad_id, fatal_error, id_pa
 from vtiger_async.sandbox.folding import fold
 from vtiger_async.sandbox.schema import SCHEMA, Field, Module
 from vtiger_async.sandbox.store import DELETED, LIVE, comparable
-from vtiger_async.sandbox.stored_form import MASK, as_text, stored_form
+from vtiger_async.sandbox.stored_form import MASK, as_text, is_scalar, stored_form
 
 __all__ = [
     "defaults",
-    "duration",
     "refuse_duplicates",
     "refuse_system",
     "require",
@@ -57,20 +55,16 @@ def stored_values(call: Call, module: Module, element: Element) -> dict[str, str
             values[name] = _owner(call, value)
         elif item.type == "reference":
             values[name] = _reference(call, item, value)
-        elif item.type == "currency" and value and _is_compound(value):
-            raise fatal_error()
         else:
+            if item.type in ("currency", "date") and value and not is_scalar(value):
+                raise fatal_error()
             values[name] = stored_form(item, value, lenient=call.profile.words_are_no_dates)
     return values
 
 
-def _is_compound(value: object) -> bool:
-    return isinstance(value, (list, dict))
-
-
 def _reference(call: Call, item: Field, value: object) -> str | None:
     """Return the record that a reference names, read as leniently as any id (measured)."""
-    if _is_compound(value):
+    if not is_scalar(value):
         raise fatal_error()
     text = as_text(value)
     if not text:
@@ -146,20 +140,6 @@ def refuse_system(call: Call, module: Module, element: Element) -> None:
         raise Fault("REFERENCE_INVALID", "Invalid reference specified for roleid")
     require(call, module, element, all_fields=True)
     raise denied("Permission to write is denied")
-
-
-def duration(values: dict[str, str | None]) -> dict[str, str | None]:
-    """Return how long an activity lasts, in hours and minutes; nothing where it has no days."""
-    try:
-        start = datetime.fromisoformat(f"{values.get('date_start')} {values.get('time_start')}")
-        if values.get("time_end"):
-            end = datetime.fromisoformat(f"{values.get('due_date')} {values['time_end']}")
-        else:
-            end = datetime.fromisoformat(f"{values.get('due_date')}") + timedelta(days=1)
-    except ValueError:
-        return {}
-    minutes = max(int((end - start).total_seconds()) // 60, 0)
-    return {"duration_hours": str(minutes // 60), "duration_minutes": str(minutes % 60)}
 
 
 def require(call: Call, module: Module, element: Element, *, all_fields: bool) -> None:
