@@ -102,6 +102,15 @@ def test_the_tour_keeps_its_word_and_agrees(
     assert checked.code == ExitCode.OK
 
 
+def test_yes_holds_for_a_tour_that_is_named(
+    instance: Instance, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """`record --yes tour` asks no more than `record --yes` does."""
+    file = tmp_path / "exchanges.json"
+    result = run_here(capsys, "record", "--out", str(file), "--yes", "tour")
+    assert (result.code, file.exists()) == (ExitCode.OK, True)
+
+
 def test_check_tells_the_differences(
     instance: Instance, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

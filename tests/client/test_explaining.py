@@ -215,6 +215,15 @@ async def test_the_likely_cause_stands_in_the_message(
     assert pickle.loads(pickle.dumps(error)).cause == error.cause
 
 
+async def test_a_relation_of_a_missing_record_is_explained() -> None:
+    """The open source ends add_related with an internal error where the source is missing."""
+    sandbox, _ = world("oss-8.4")
+    async with sandbox.client() as crm:
+        with pytest.raises(ServerError) as caught:
+            await crm.add_related("3x99999", "3x99998", "Contacts")
+    assert caught.value.cause == "there may be no record 3x99999, or it is deleted"
+
+
 async def test_what_nothing_explains_stays_as_it_came() -> None:
     """An error without a cause has Vtiger's words alone, and the general hint."""
     sandbox, _ = world("cloud")

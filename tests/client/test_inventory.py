@@ -87,14 +87,36 @@ async def test_what_is_given_stands() -> None:
             assert made["hdnTaxType"] == "group"
 
 
-async def test_lines_with_taxes_are_taxed_by_line() -> None:
-    """Where a line has taxes and nothing else is said, each line has its own."""
+@pytest.mark.parametrize(
+    ("others", "kind"),
+    [
+        ([{"tax1": "10.0", "tax2": 0}], "group"),
+        ([{}], "individual"),
+        ([{"tax1": 10}, {"tax1": 5}], "individual"),
+    ],
+)
+async def test_lines_with_the_same_taxes_are_taxed_as_a_whole(others: Any, kind: str) -> None:
+    """Where lines differ in their taxes and nothing else is said, each line has its own."""
     with Sandbox(limits=False) as sandbox:
         async with sandbox.client() as crm:
+            fields, (wheel, _) = await planted(crm)
+            given = [LineItem(wheel.productid, 1, 100, taxes=t) for t in ({"tax1": 10}, *others)]
+            made = await crm.create("Invoice", {**fields, "LineItems": given})
+            stored = await crm.retrieve(made.id)
+            assert stored["hdnTaxType"] == kind
+            whole = Totals.of(given, kind)  # type: ignore[arg-type]  # pytest gives a str
+            assert Decimal(stored["hdnGrandTotal"]) == whole.grand_total
+
+
+@both_profiles
+async def test_equal_taxes_work_on_both(profile: Any) -> None:
+    """The open source fails at taxes by line: where all lines have the same, it need not."""
+    with Sandbox(profile=profile, limits=False) as sandbox:
+        async with sandbox.client(strict=True) as crm:
             fields, lines = await planted(crm)
-            taxed = LineItem(lines[0].productid, 1, 100, taxes={"tax1": 10})
-            made = await crm.create("Invoice", {**fields, "LineItems": [taxed]})
-            assert (await crm.retrieve(made.id))["hdnTaxType"] == "individual"
+            taxed = [LineItem(line.productid, 1, 100, taxes={"tax1": 10}) for line in lines]
+            made = await crm.create("Invoice", {**fields, "LineItems": taxed})
+            assert Decimal(str(made["hdnGrandTotal"])) == 220
 
 
 @pytest.mark.parametrize(

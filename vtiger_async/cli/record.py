@@ -46,7 +46,9 @@ def record(
 
     The exit code is that of the command.
     """
-    words = command or ["tour", *(["--yes"] if yes else [])]
+    words = command or ["tour"]
+    if yes and words[0] == "tour":
+        words = [*words, "--yes"]
     with exits():
         if words[0] in _NOT_RECORDED:
             raise InvalidArgumentError(f"{words[0]} makes no calls that could be recorded")

@@ -104,6 +104,7 @@ class _Call:
             yield from self._of_the_id()
         elif isinstance(self.error, ServerError):
             yield from self._of_the_values()
+            yield from self._of_the_pair()
         else:
             yield from self._of_the_statement()
             yield from self._of_the_module()
@@ -187,6 +188,12 @@ class _Call:
                 f"the scope 'application' needs an administrator{certain}; 'userandgroup' tells "
                 "of the user's own records"
             )
+
+    def _of_the_pair(self) -> Iterator[str]:
+        """A relation of a record that is missing, which is no failure of the server."""
+        source = self.values.get("sourceRecordId")
+        if source and self.operation == "add_related" and (self.error.status or 500) < 500:
+            yield f"there may be no record {source}, or it is deleted"
 
     def _of_the_id(self) -> Iterator[str]:
         """A record that is not there, or not for this user: Vtiger hardly tells them apart."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 from vtiger_async.errors import InvalidArgumentError
@@ -87,15 +88,17 @@ def filled(
     """Return the fields with what Vtiger wants beside the lines, as far as it is not given.
 
     That is the `productid` of the document (measured on Vtiger 8.4: mandatory), for which it takes
-    the first line's, and how taxes count: by line where a line has any, else of the whole. The
-    currency and its rate have defaults in the CRM.
+    the first line's, and how taxes count: of the whole where all lines have the same, else by line,
+    at which Vtiger 8.4 fails with HTTP 500 (measured). The currency and its rate have defaults in
+    the CRM.
 
     Args:
         fields: The fields of a create or an update.
         lines: The lines among them.
         described: The module's description, if kept: a field that it lacks is not filled in.
     """
-    taxed = any(line[name] for line in lines for name in line if _TAX.fullmatch(name))
+    first, *others = (_taxes(line) for line in lines)
+    taxed = any(rates != first for rates in others)
     wanted: dict[str, FieldValue] = {
         "productid": lines[0].get("productid"),
         "hdnTaxType": "individual" if taxed else "group",
@@ -104,6 +107,16 @@ def filled(
         **{n: v for n, v in wanted.items() if described is None or n in described.fields},
         **fields,
     }
+
+
+def _taxes(line: Line) -> dict[str, Decimal]:
+    """Return the rates of a line that are not zero; what is no number counts as none."""
+    rates: dict[str, Decimal] = {}
+    for name, value in line.items():
+        text = str(value or 0).strip()
+        if _TAX.fullmatch(name) and NUMBER_FORM.fullmatch(text):
+            rates[name] = Decimal(text)
+    return {name: rate for name, rate in rates.items() if rate}
 
 
 def dropped_lines(before: Sequence[LineItem], lines: Sequence[Line]) -> list[LineItem]:

@@ -19,16 +19,18 @@ _PLAIN = """
     record_module setype source status time_zone version vtigerVersion userId
 """
 _SAID = """
-    a an and are at by does for has have in is it no not of on or the to with you your
+    a an and are at by does for has have in is it no not of on one or the there to with you your
     access accesskey already any authencation authentication cannot challenge closed code command
-    convert converted create created current data database date denied delete deleted detected
-    duplicate duplicates element error exceeded exist exists expired failed field fields file
-    format found given id identifier in inactive incorrect information internal invalid lead limit
-    login mandatory message method missing mode module name operation owner parameter password
-    perform permission picklist provided query read record records reference related relation
-    request requested required s server session specified sql state status successfull
-    successfully syntax text token trying type unable unknown unsupported update updated user
-    username value values while write wrong
+    attribute convert converted create created current data database date denied delete deleted
+    detected duplicate duplicates element end error exceeded exist exists expected expired failed
+    field fields file format found given id identifier in inactive incorrect information input
+    internal invalid lead limit line login mandatory message method missing mode module name object
+    operation owner parameter password perform permission picklist processing provided query read
+    record records reference related relation request requested required s server session specified
+    sql state status successfull successfully syntax text token trying type unable unexpected
+    unknown unsupported update updated user username value values while write wrong
+    asterisk colon columnname from gte integer like limit lte parenclose parenopen select semicolon
+    sqt where
 """
 _TAGS = "a b br div em h1 h2 h3 i img li ol p script span strong table tbody td th tr u ul"
 _TEXT_TYPES = "string text email phone url skype richtext"
