@@ -335,7 +335,7 @@ async def test_a_failure_at_the_contact_leaves_the_organisation() -> None:
     with Sandbox(profile="oss-8.4", limits=False) as sandbox:
         async with sandbox.client(validate=False) as crm:
             lead = lead_of(sandbox)
-            bad = {"birthday": "some day"}
+            bad = {"birthday": "quite soon"}
             with pytest.raises(ConversionError) as caught:
                 await crm.convert_lead(lead, account=True, contact=bad)
             assert caught.value.left_behind.keys() == {"Accounts"}
