@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 import pytest
+from attrs import evolve
 
 from vtiger_async import F, Record, Select, VtigerClient, select
 from vtiger_async.sandbox import Sandbox
@@ -28,8 +29,10 @@ ORDERS = [
 class World:
     """A sandbox whose contacts belong to the user `sales`, or are hidden from that user."""
 
-    def __init__(self, profile: Profile = "cloud") -> None:
+    def __init__(self, profile: Profile = "cloud", *, in_sql: bool = False) -> None:
         self.sandbox = Sandbox(profile=profile, limits=False, records=0)
+        engine = self.sandbox.engine
+        engine.profile = evolve(engine.profile, rights_in_sql=in_sql)
         self.admin = self.sandbox.engine.users["admin"]
         self.ids: list[str] = []
         self.mine: dict[str, str] = {}
@@ -86,13 +89,15 @@ def assert_order(world: World, statement: Select, found: list[Record]) -> None:
 
 @pytest.mark.parametrize("profile", PROFILES)
 @pytest.mark.parametrize("statement", ORDERS, ids=str)
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize(
+    ("seed", "in_sql"), [*((n, False) for n in range(6)), (6, True), (7, True)]
+)
 async def test_windows_of_hidden_records_hide_nothing_else(
-    profile: Profile, statement: Select, seed: int
+    profile: Profile, statement: Select, seed: int, in_sql: bool
 ) -> None:
     """Runs of up to 350 hidden records, anywhere, leave the rest complete, sorted, and once."""
     draw = random.Random(f"{seed} {statement}")
-    world = World(profile)
+    world = World(profile, in_sql=in_sql)
     sizes = [draw.choice([0, 1, 99, 100, 101, draw.randrange(350)]) for _ in range(5)]
     world.runs(draw, *sizes)
     async with world.sandbox.client("sales") as crm:
@@ -106,12 +111,13 @@ async def test_windows_of_hidden_records_hide_nothing_else(
 
 @pytest.mark.parametrize("statement", ORDERS, ids=str)
 @pytest.mark.parametrize(("offset", "limit"), [(0, 7), (40, 30), (130, 150), (399, 5), (0, 400)])
+@pytest.mark.parametrize("in_sql", [False, True])
 async def test_limit_and_offset_count_what_is_seen(
-    statement: Select, offset: int, limit: int
+    statement: Select, offset: int, limit: int, in_sql: bool
 ) -> None:
     """LIMIT and offset count the records that the user sees, whatever is hidden between them."""
     draw = random.Random(3)
-    world = World()
+    world = World(in_sql=in_sql)
     world.runs(draw, 120, 90, 30, 60, 210, 150)
     cut = statement.offset(offset).limit(limit)
     async with world.sandbox.client("sales") as crm:
@@ -152,13 +158,15 @@ async def read_while(
 
 @pytest.mark.parametrize("profile", PROFILES)
 @pytest.mark.parametrize("statement", ORDERS, ids=str)
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize(
+    ("seed", "in_sql"), [*((n, False) for n in range(4)), (4, True), (5, True)]
+)
 async def test_writes_of_others_lose_and_repeat_nothing(
-    profile: Profile, statement: Select, seed: int
+    profile: Profile, statement: Select, seed: int, in_sql: bool
 ) -> None:
     """Records that are seen throughout come once, whatever is written between any two calls."""
     draw = random.Random(seed)
-    world = World(profile)
+    world = World(profile, in_sql=in_sql)
     world.runs(draw, draw.randrange(200), 90, draw.randrange(250), 110, draw.randrange(200))
     still = set(world.mine)
     everyone = sorted(still)

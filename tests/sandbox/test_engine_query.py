@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from attrs import evolve
 from engine_calls import Crm
 
 NAMES = ("Anna", "BERT", "Émile", "emile", "O'Brien", "back\\slash", "50% off", "under_score")
@@ -214,6 +215,15 @@ def test_what_a_user_may_not_read_is_dropped_after_the_limit(crm: Crm) -> None:
     assert pages == [["0"], [], ["2"], [], ["4"], [], ["6"], []]
     assert crm.query("select count(*) from Contacts;", "sales") == [{"count": "4"}]
     assert crm.query("select count(*) from Contacts;", "guest") == [{"count": "0"}]
+
+
+def test_rights_may_stand_in_the_sql(crm: Crm) -> None:
+    """Where rights are part of the SQL, as in private modules, LIMIT counts what the user sees."""
+    crm.engine.profile = evolve(crm.engine.profile, rights_in_sql=True)
+    text = "select fax from Contacts order by fax limit"
+    assert crm.values(f"{text} 2;", "fax", "sales") == ["0", "2"]
+    assert crm.values(f"{text} 3,2;", "fax", "sales") == ["6"]
+    assert crm.values(f"{text} 3,2;", "fax") == ["3", "4"]
 
 
 def test_hidden_things_are_denied(crm: Crm) -> None:

@@ -55,16 +55,18 @@ async def next_visible(
 
 
 async def _uncounted(source: Source, behind: Select, passed: int) -> list[Record] | None:
-    """Look behind some hidden rows, and further where a record is seen at the other end."""
+    """Look behind some hidden rows, and on while a record is seen at the other end."""
     first = 0 if passed < PAGE else PAGE
-    other_end = await source.fetch(evolve(behind, descending=not behind.descending))
-    most = 10 * _UNSEEN_RUN if other_end else _UNSEEN_RUN
-    # Windows overlap a little: a record that is deleted meanwhile draws the others back.
-    for row in range(first, most, PAGE - 10):
-        page = await source.fetch(behind.offset(row))
-        if page:
-            return page
-    return None
+    while True:
+        other_end = await source.fetch(evolve(behind, descending=not behind.descending))
+        # Windows overlap a little: a record that is deleted meanwhile draws the others back.
+        for row in range(first, first + _UNSEEN_RUN, PAGE - 10):
+            page = await source.fetch(behind.offset(row))
+            if page:
+                return page
+        if not other_end:
+            return None
+        first += _UNSEEN_RUN - PAGE
 
 
 class _Ranges:

@@ -13,15 +13,18 @@ from vtiger_async.client.paging import Reader, is_by_id
 from vtiger_async.client.position import Position
 from vtiger_async.client.projection import as_sent
 from vtiger_async.client.source import PAGE, Source, by_number, count_of
+from vtiger_async.errors import InvalidArgumentError
 from vtiger_async.models.records import Record
 from vtiger_async.vtql import Select
 
 __all__ = ["reader_of"]
 
 _HIDDEN_RUN = 2_000
-"""Hidden rows to look behind for the order's sake, where count(*) tells of more records."""
+"""Hidden rows to look behind where count(*) tells of more records, before the ids are asked."""
 _UNCOUNTED_RUN = 1_000
-"""The same where count(*) tells nothing. What stands behind them is found by id."""
+"""The same where count(*) tells nothing."""
+_LONGEST_RUN = 20_000
+"""Hidden rows to look behind where the ids tell of more: 200 calls."""
 
 
 def reader_of(statement: Select, source: Source, position: Position) -> Reader:
@@ -41,10 +44,14 @@ class OrderedReader(Reader):
     Attributes:
         gathered: Records that had to be read before the first could be given, last one first.
         empty_rows: Rows behind the last record, all of them hidden.
+        goes_on: Whether the ids have told that there are more records behind those.
+        has_given_up: Whether more rows are hidden than are looked behind.
     """
 
     gathered: list[Record] | None = None
     empty_rows: int = 0
+    goes_on: bool = False
+    has_given_up: bool = False
 
     async def page(self) -> list[Record] | None:
         """Return the next records in the statement's own order; None at its end."""
@@ -113,6 +120,8 @@ async def _all_of(reader: OrderedReader, statement: Select) -> list[Record]:
     records: list[Record] = []
     while (page := await _forwards(inner)) is not None and inner.position.phase == "pages":
         records += page
+    if inner.has_given_up:
+        _give_up(reader)
     moved = inner.position.phase == "sweep"
     reader.position.shifted = reader.position.shifted or moved
     return records
@@ -160,7 +169,7 @@ async def _forwards(reader: OrderedReader) -> list[Record] | None:
         rows = page
     if not rows:
         return await _behind_hidden(reader, start + size)
-    reader.empty_rows = 0
+    reader.empty_rows, reader.goes_on = 0, False
     position.offset = start + size
     position.anchor = str(rows[-1].id) if len(page) == size else None
     reader.is_short = len(page) < size
@@ -183,12 +192,43 @@ async def _behind_hidden(reader: OrderedReader, end: int) -> list[Record] | None
     reader.empty_rows += end - position.offset
     most = _UNCOUNTED_RUN if position.total < 0 else _HIDDEN_RUN
     missing = position.total < 0 or position.given + position.dropped < position.total
-    if not missing or reader.empty_rows >= most:
+    if not missing:
         # What moved between two short pages shows nowhere.
-        position.shifted = position.shifted or missing or position.offset > PAGE
+        position.shifted = position.shifted or position.offset > PAGE
+        return _ended(reader)
+    if reader.empty_rows >= most and not reader.goes_on:
+        reader.goes_on = await _is_incomplete(reader)
+        if not reader.goes_on:
+            position.phase = "end"
+            return None
+    if reader.empty_rows >= _LONGEST_RUN:
+        _give_up(reader)
+        position.shifted = True
         return _ended(reader)
     position.offset, position.anchor, reader.is_short = end, None, True
     return []
+
+
+async def _is_incomplete(reader: OrderedReader) -> bool:
+    """Tell whether a reading by id shows a record that has not come."""
+    statement = evolve(reader.pieces[0], fields=("id",), order_fields=(), descending=False)
+    by_id = Reader(statement, reader.source, Position())
+    while (page := await by_id.next_page(reader.position.started)) is not None:
+        if not by_number(page).keys() <= reader.position.seen:
+            return True
+    return False
+
+
+def _give_up(reader: OrderedReader) -> None:
+    """Leave the rest to be found by id, in no order; refuse that where a part is asked for."""
+    reader.has_given_up = True
+    if reader.statement.limit_to is not None or reader.statement.offset_by is not None:
+        raise InvalidArgumentError(
+            f"{_LONGEST_RUN} records in a row are hidden from this user, and behind them are some "
+            "that are not: order by id, or leave limit and offset out, and sort in your program",
+            operation="query",
+            module=reader.statement.module,
+        )
 
 
 def _ended(reader: OrderedReader) -> list[Record] | None:

@@ -75,6 +75,9 @@ class Profile:
             other is a fatal error there: HTTP 500 with an empty body.
         session_fatal: Operations of webservice.php that always end in that fatal error.
         stops_at_missing_maps: Whether `create` without `element` is such an error, too.
+        rights_in_sql: Whether a query leaves out what the user may not read before LIMIT, as was
+            measured of private modules, and not after it, as was measured too. The profiles do what
+            is harder to read past; tests of the client set the other.
     """
 
     name: ProfileName
@@ -106,6 +109,7 @@ class Profile:
     session_operations: frozenset[str] = frozenset()
     session_fatal: frozenset[str] = frozenset()
     stops_at_missing_maps: bool = False
+    rights_in_sql: bool = False
 
 
 PROFILES: dict[ProfileName, Profile] = {

@@ -211,6 +211,11 @@ def _rows(
     ]
     columns.append(f"'{module.prefix}x' || {module.name}.n")
     restricted = call.user.is_restricted(module)
+    if restricted and call.profile.rights_in_sql:
+        owners: list[object] = [*call.user.owners]
+        marks = ", ".join("?" * len(owners))
+        sql = f"{where[0]} AND {module.name}.assigned_user_id IN ({marks})"
+        where = (sql, [*where[1], *owners])
     starred = call.profile.starred_by_writer and "starred" in names
     if starred:
         columns.append(f"{module.name}.modifiedby")

@@ -57,16 +57,20 @@ def stored_values(call: Call, module: Module, element: Element) -> dict[str, str
             values[name] = _owner(call, value)
         elif item.type == "reference":
             values[name] = _reference(call, item, value)
-        elif item.type == "currency" and isinstance(value, (list, dict)) and value:
+        elif item.type == "currency" and value and _is_compound(value):
             raise fatal_error()
         else:
             values[name] = stored_form(item, value, lenient=call.profile.words_are_no_dates)
     return values
 
 
+def _is_compound(value: object) -> bool:
+    return isinstance(value, (list, dict))
+
+
 def _reference(call: Call, item: Field, value: object) -> str | None:
     """Return the record that a reference names, read as leniently as any id (measured)."""
-    if isinstance(value, (list, dict)):
+    if _is_compound(value):
         raise fatal_error()
     text = as_text(value)
     if not text:

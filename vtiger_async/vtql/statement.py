@@ -38,7 +38,8 @@ def _selectable(fields: Iterable[str]) -> tuple[str, ...]:
 
     The server takes the word after the first `from` and white space, a line break too, as the
     module, in any case of letters, also where that `from` ends a field's name (measured on Vtiger
-    8.4). A comma in place of the white space is passed over. So such a field must not stand last. `id` then does: each row carries it anyway (measured).
+    8.4). A comma in place of the white space is passed over. So such a field must not stand last:
+    `id` then does, which each row carries anyway (measured).
     """
     names = _names(fields)
     if not names or not str(names[-1]).lower().endswith("from"):
