@@ -378,28 +378,47 @@ def test_a_fixed_minute_is_told_from_a_sliding_one() -> None:
     assert (fixed.pacer.fixed, sliding.pacer.fixed) == (True, False)
 
 
+def refused_after(calls: int, limits: Limits) -> Ledger:
+    """A ledger that met an unexplained 429 after so many calls, one a second."""
+    ledger = Ledger(limits)
+    for second in range(calls):
+        spend(ledger, NOW + second, NOTHING)
+    ledger.grant(NOW + calls)
+    ledger.settle(NOW + calls, NOW + calls, NOTHING)
+    ledger.refuse(NOW + calls, NOTHING, 0.0)
+    return ledger
+
+
 def test_a_hidden_limit_is_learned_from_the_refusal() -> None:
-    """A 429 with Remaining left makes the count of the last hour the hour's limit."""
-    ledger = Ledger(Limits())
-    for second in range(30):
-        spend(ledger, NOW + second, Observation(60, 30, 60.0 - second))
-    ledger.grant(NOW + 31)
-    ledger.settle(NOW + 31, NOW + 31, Observation(60, 29, 29.0))
-    ledger.refuse(NOW + 31, Observation(60, 29, 29.0), 0.0)
-    hour = ledger.uses(NOW + 32)[1]
-    assert hour.limit is not None
-    assert 30 <= hour.limit <= 61
+    """A 429 that no header explains makes the count of the last hour the hour's limit."""
+    assert refused_after(80, Limits()).uses(NOW + 82)[1].limit == 80
+
+
+def test_too_few_calls_teach_no_limit() -> None:
+    """A 429 after fewer calls than any edition grants an hour is waited for, and no limit."""
+    assert refused_after(20, Limits()).uses(NOW + 22)[1].limit is None
+
+
+def test_a_learned_limit_grows_again() -> None:
+    """It is raised by a tenth in each hour without refusal, up to what was told."""
+    ledger = refused_after(80, Limits(hour=100))
+    found: list[int | None] = []
+    for hour in range(1, 5):
+        ledger.accept()
+        spend(ledger, NOW + 81 + 3601 * hour, NOTHING)
+        found.append(ledger.uses(NOW + 81 + 3601 * hour)[1].limit)
+    assert found == [88, 96, 100, 100]
 
 
 def test_a_learned_limit_counts_what_was_under_way() -> None:
     """A call that left before the refusal and was granted after it raises the learned limit."""
     ledger = Ledger(Limits())
-    for second in range(5):
+    for second in range(50):
         spend(ledger, NOW + second)
-    ledger.grant(NOW + 6)
-    ledger.grant(NOW + 6.1)
-    ledger.settle(NOW + 7, NOW + 6.1, NOTHING)
-    ledger.refuse(NOW + 7, NOTHING, 0.0)
-    assert ledger.uses(NOW + 7)[1].limit == 5
-    ledger.settle(NOW + 7.1, NOW + 6, NOTHING)
-    assert ledger.uses(NOW + 8)[1].limit == 6
+    ledger.grant(NOW + 60)
+    ledger.grant(NOW + 60.1)
+    ledger.settle(NOW + 61, NOW + 60.1, NOTHING)
+    ledger.refuse(NOW + 61, NOTHING, 0.0)
+    assert ledger.uses(NOW + 61)[1].limit == 50
+    ledger.settle(NOW + 61.1, NOW + 60, NOTHING)
+    assert ledger.uses(NOW + 62)[1].limit == 51

@@ -46,6 +46,9 @@ _DAY_PROBE = 900.0
 """Seconds after which a day that was said to be used up is asked about again."""
 _HIDDEN_FIRST, _HIDDEN_MOST = 60.0, 900.0
 """Seconds to wait on a 429 that no header explains: 60, doubling up to 15 minutes."""
+_LEAST_HOUR = 50
+"""Calls; a refusal at fewer in the hour is not the hour's: no edition has less than 100, of which
+other programs may have had some."""
 _DAY_EDGE = 600.0
 """Seconds before calls leave a rolling day, from which on its Remaining shows no others."""
 _SLIP = 10
@@ -85,6 +88,7 @@ class Ledger:
     _paced_at: tuple[float, ...] = field(default=(-math.inf, -math.inf), init=False)
     _gaps: tuple[float, ...] = field(default=(0.0, 0.0), init=False)
     _learned_at: float | None = field(default=None, init=False)
+    _doubted_at: float = field(default=math.inf, init=False)
     _day_gap: int | None = field(default=None, init=False)
     _reset: float = field(default=-math.inf, init=False)
     _whole: bool = field(default=False, init=False)
@@ -200,6 +204,8 @@ class Ledger:
         self._known += 1
         if self._learned_at is not None and sent_at < self._learned_at and self._hour.limit:
             self._hour.limit += 1  # it was under way when the limit was met, and was granted
+        if now >= self._doubted_at:
+            self._doubt(now)
         if seen.minute_limit is not None:
             self._minute.limit = seen.minute_limit
         if seen.day_limit is not None:
@@ -314,10 +320,25 @@ class Ledger:
     def _learn(self, now: float) -> float:
         """Take the count of the last hour for the limit that no header shows; return the wait."""
         known = self._hour.used(now) - 1  # the refused call was counted like any other
-        if self._refusals == 0 and known >= 1:
+        if self._refusals == 0 and known >= _LEAST_HOUR:
             self._hour.limit = min(known, self._hour.limit or known)
             self._learned_at = now
+            self._doubted_at = now + self._hour.window.span
         return min(_HIDDEN_MOST, _HIDDEN_FIRST * 2.0**self._refusals)
+
+    def _doubt(self, now: float) -> None:
+        """Raise a learned limit by a tenth: it held for an hour, and may have been another's.
+
+        Other programs may have used a part of what was granted when it was learned, and gone since.
+        """
+        if self._hour.limit is not None:
+            self._hour.limit += max(1, self._hour.limit // 10)
+            told = self.limits.hour
+            if told is not None and self._hour.limit >= told:
+                self._hour.limit = told
+                self._doubted_at = math.inf
+                return
+        self._doubted_at = now + self._hour.window.span
 
     def accept(self) -> None:
         """Note that a call was not refused: the next unexplained 429 counts as the first."""
@@ -325,23 +346,5 @@ class Ledger:
 
     def uses(self, now: float) -> tuple[WindowUse, WindowUse, WindowUse]:
         """Return the three windows as they stand."""
-        minute, hour, day = (self._use(c, now) for c in (self._minute, self._hour, self._day))
-        return minute, hour, day
-
-    def _use(self, counted: Counted, now: float) -> WindowUse:
-        room = counted.room(now, self.in_flight)
-        view = counted.view
-        if view is not None and now < view.ends_at:
-            room = min(room, view.left)
-        until = counted.free_from(now, 1, self.in_flight)
-        if view is not None and view.left <= 0 and view.ends_at > until:
-            until = view.ends_at
-        if self._blocked.window == counted.name:
-            until = max(until, self._blocked.until)
-        return WindowUse(
-            name=counted.name,
-            limit=counted.limit,
-            used=counted.window.used(now),
-            remaining=None if math.isinf(room) else max(0, int(room)),
-            next_at=until,
-        )
+        at = (now, self.in_flight, self._blocked)
+        return self._minute.use(*at), self._hour.use(*at), self._day.use(*at)

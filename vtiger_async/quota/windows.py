@@ -311,6 +311,26 @@ class Counted:
         start = self._frees_at(now, used) if used else now
         return start + turns * self.window.span + MARGIN
 
+    def use(self, now: float, in_flight: int, blocked: Delay) -> WindowUse:
+        """Return the window as it stands.
+
+        Args:
+            now: The moment.
+            in_flight: Calls that were granted and have not come back.
+            blocked: Until when a refusal keeps all calls back, and which window it was about.
+        """
+        room = self.room(now, in_flight)
+        view = self.view
+        if view is not None and now < view.ends_at:
+            room = min(room, view.left)
+        until = self.free_from(now, 1, in_flight)
+        if view is not None and view.left <= 0:
+            until = max(until, view.ends_at)
+        if blocked.window == self.name:
+            until = max(until, blocked.until)
+        remaining = None if math.isinf(room) else max(0, int(room))
+        return WindowUse(self.name, self.limit, self.window.used(now), remaining, until)
+
     def _frees_at(self, now: float, calls: int) -> float:
         own, others = self.window, self.others
         if self.shown or not (isinstance(own, SlidingWindow) and isinstance(others, SlidingWindow)):
