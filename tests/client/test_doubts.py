@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
 from typing import Any, Literal
 
 import pytest
 
 from vtiger_async import F, InvalidArgumentError, InvalidIdError, Select, VtigerError, parse, select
 from vtiger_async.sandbox import Fault, Sandbox
+from vtiger_async.vtql import Condition, Word
 
 pytestmark = [pytest.mark.anyio, pytest.mark.virtual_time]
 
@@ -116,6 +120,85 @@ async def test_an_empty_answer_to_a_faulty_statement_is_an_error(
         with pytest.raises(InvalidArgumentError, match=message):
             await ask(crm, statement, way)
         assert sandbox.ledger()["calls"] == spent
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize(
+    ("module", "condition", "message"),
+    [
+        ("Contacts", "birthday = '2023-02-31'", "'2023-02-31' is none: give a date, or 'YYYY-MM-D"),
+        ("Contacts", "birthday = '31.12.2025'", "birthday holds dates, and '31.12.2025' is none"),
+        ("Contacts", "birthday in ('2026-01-01', '2026-01-01T00:00:00Z')", "birthday holds dates"),
+        ("Contacts", "birthday > 20260231", "birthday holds dates, and '20260231'"),
+        ("Contacts", "birthday = true", "birthday holds dates, and 'true'"),
+        ("Contacts", "modifiedtime > '2099-01-01T00:00:00Z'", "with a zone, which F converts to U"),
+        (
+            "Contacts",
+            "modifiedtime > '2099-01-01T00:00:00'",
+            "modifiedtime holds dates with a time",
+        ),
+        ("Contacts", "modifiedtime > '2099-01-01 00:00:00+02:00'", "or 'YYYY-MM-DD HH:MM:SS' or"),
+        ("Contacts", "modifiedtime > '2099-01-01 24:00:00'", "'2099-01-01 24:00:00' is none"),
+        ("Contacts", "modifiedtime = 4070908800", "modifiedtime holds dates with a time"),
+        ("Events", "time_start = '9am'", "time_start holds times, and '9am' is none: give a time"),
+        ("Events", "time_start = '09:75'", "or 'HH:MM:SS'"),
+        ("Potentials", "probability = '1,234.5'", "probability holds numbers, and '1,234.5' is no"),
+        ("Potentials", "amount > '9x9999999'", "amount holds numbers"),
+        ("Accounts", "employees = 'many'", "employees holds numbers, and 'many' is none: give an"),
+    ],
+)
+async def test_a_literal_that_its_field_cannot_hold_is_an_error(
+    profile: Profile, module: str, condition: str, message: str
+) -> None:
+    """It is told for one describe where nothing came, and before a call once that is kept."""
+    sandbox = Sandbox(profile=profile, limits=False, records=30)
+    text = f"select id from {module} where {condition};"
+    async with sandbox.client() as crm:
+        with pytest.raises(InvalidArgumentError, match=re.escape(message)):
+            await crm.query(text).all()
+        spent = sandbox.ledger()["calls"]
+        assert spent["describe"] == 1
+        for way in WAYS:
+            with pytest.raises(InvalidArgumentError, match=re.escape(message)):
+                await ask(crm, text, way)
+        assert sandbox.ledger()["calls"] == spent
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize(
+    ("module", "condition"),
+    [
+        ("Contacts", F.birthday == date(2026, 1, 31)),
+        ("Contacts", F.birthday == "2026-1-31"),
+        ("Contacts", F.birthday == "0000-00-00"),
+        ("Contacts", F.birthday == datetime(2026, 1, 31, tzinfo=UTC)),
+        ("Contacts", F.birthday == " "),
+        ("Contacts", F.birthday.like("31.12.%")),
+        ("Contacts", Condition("birthday", "=", 20260131)),
+        ("Contacts", Condition("birthday", "<", 0)),
+        ("Contacts", F.modifiedtime < datetime(2000, 1, 31, tzinfo=UTC)),
+        ("Contacts", F.modifiedtime < date(2000, 1, 31)),
+        ("Contacts", F.modifiedtime < "2000-01-31 09:30"),
+        ("Contacts", Condition("modifiedtime", "<", 20000131093000)),
+        ("Contacts", F.leadsource == "None of the list"),
+        ("Events", F.time_start == time(3, 17, 1)),
+        ("Events", F.time_start == "03:17"),
+        ("Events", F.time_start == " "),
+        ("Potentials", F.amount == Decimal("-1.5")),
+        ("Potentials", F.amount > "1e15"),
+        ("Potentials", Condition("amount", "<", Word("false"))),
+        ("Potentials", F.probability.like("x%")),
+        ("Accounts", F.employees == -7),
+    ],
+)
+async def test_a_literal_that_its_field_can_hold_is_sent(
+    profile: Profile, module: str, condition: Condition
+) -> None:
+    """Each form that the server reads is believed, and so are values outside of a picklist."""
+    sandbox = Sandbox(profile=profile, limits=False, records=30)
+    async with sandbox.client() as crm:
+        await crm.describe(module)
+        assert await crm.query(select(module).where(condition)).all() == []
 
 
 async def test_an_id_of_a_known_module_is_refused_before_a_call() -> None:

@@ -48,14 +48,14 @@ async def test_all_pages_are_read_by_keyset() -> None:
 
 
 async def test_an_administrator_is_recognised_once_and_pays_nothing_more() -> None:
-    """The first page that is empty is followed by one `me`, and no other ever is."""
+    """The first page that is empty is followed by one `me` and one describe, no other ever is."""
     world = Crm(3)
     async with world.client() as crm:
         nobody = select("Contacts").where(F.lastname == "Nobody")
         assert len(await crm.query(select("Contacts")).all()) == 3
         assert await crm.query(nobody).all() == []
         assert await crm.with_options(timeout=9).query(nobody).first() is None
-    assert world.sandbox.ledger()["calls"] == {"query": 4, "me": 1}
+    assert world.sandbox.ledger()["calls"] == {"query": 4, "me": 1, "describe": 1}
 
 
 async def test_an_empty_result_of_anyone_else_is_proven() -> None:
@@ -296,7 +296,7 @@ async def test_line_items_joined_into_pages_do_not_end_a_query_early() -> None:
 
 
 async def test_the_first_record_costs_one_call() -> None:
-    """first() asks for one record; it gives None where there is none, which me proves once."""
+    """first() asks for one record; None is proven once, by me and the module's description."""
     world = Crm(5)
     async with world.client() as crm:
         first = await crm.query(select("Contacts")).first()
@@ -304,7 +304,7 @@ async def test_the_first_record_costs_one_call() -> None:
         assert first.id == world.ids[0]
         assert await crm.query(select("Contacts").where(F.lastname == "Nobody")).first() is None
         assert await crm.query(select("Contacts").limit(0)).first() is None
-    assert world.sandbox.ledger()["calls"] == {"query": 2, "me": 1}
+    assert world.sandbox.ledger()["calls"] == {"query": 2, "me": 1, "describe": 1}
 
 
 async def test_count_costs_one_call_and_heeds_limit_and_offset() -> None:

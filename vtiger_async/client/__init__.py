@@ -223,7 +223,7 @@ class VtigerClient(DocumentOperations):
 
         The server answers faulty statements with success and no records, or others. What can be
         known is refused: a bare word, an id without its prefix or of another module, and where the
-        module's description is kept, unknown fields and ids that the field cannot hold. Where
+        module's description is kept, unknown fields and values that a field cannot hold. Where
         nothing shows such a fault, the description is asked for, once while it is kept.
 
         Source: manual, "Query".

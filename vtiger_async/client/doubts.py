@@ -1,11 +1,11 @@
 """What may be wrong with a statement that the server answers with success all the same.
 
 Faults that MySQL finds come back as an empty list: an unknown field in ORDER BY, a bare word, an id
-without its prefix; `= null` and a boolean compared with 'true' match nothing. Of an id that the id,
-a reference or an owner is compared with, the server looks at the number alone: with the prefix of
-another module it finds other records than were meant (all measured on Vtiger 8.4). So an empty
-result is only believed where the statement can match something, and records only where the ids in
-them are those of the statement.
+without its prefix; `= null` and a boolean compared with 'true' match nothing, and what is no date
+is taken for the zero date. Of an id that the id, a reference or an owner is compared with, the
+server looks at the number alone: with the prefix of another module it finds other records than were
+meant (all measured on Vtiger 8.4). So an empty result is only believed where the statement can
+match something, and records only where the ids in them are those of the statement.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from difflib import get_close_matches
 
 from attrs import define, field
 
+from vtiger_async.client.literals import unreadable
 from vtiger_async.client.projection import names_ids
 from vtiger_async.client.source import JOINED, Source
 from vtiger_async.errors import AccessDeniedError, InvalidArgumentError, InvalidIdError
@@ -23,7 +24,6 @@ from vtiger_async.models.metadata import Field, Module
 from vtiger_async.models.records import Record
 from vtiger_async.types import ID_FORM
 from vtiger_async.vtql import Condition, Select, Word
-from vtiger_async.vtql.tree import Scalar
 
 __all__ = ["Doubts", "nearest"]
 
@@ -74,7 +74,7 @@ class Doubts:
                 numbers = doubts.shown.setdefault(condition.field, {})
                 for text in filter(ID_FORM.fullmatch, map(str, condition.values)):
                     numbers.setdefault(_number(text), set()).add(text)
-            if any(map(_is_suspicious, condition.values)):
+            if _is_suspicious(condition):
                 doubts.worth_a_call = True
         return doubts
 
@@ -200,6 +200,9 @@ class Doubts:
             elif condition.field in known:
                 self._check_reference(condition, known[condition.field])
                 self._check_boolean(condition, known[condition.field])
+                fault = unreadable(condition, known[condition.field].type.name)
+                if fault is not None:
+                    raise _fault(statement.module, f"{condition}: {fault}")
 
     def check_prefixes(self, condition: Condition, prefix: str | None) -> None:
         """Check that each id which the id is compared with is the module's.
@@ -294,11 +297,14 @@ def _has_ids(condition: Condition) -> bool:
     return any(ID_FORM.fullmatch(str(value)) for value in condition.values)
 
 
-def _is_suspicious(value: Scalar) -> bool:
-    """Tell whether a description could show that a value matches nothing."""
-    text = str(value)
-    is_truth = isinstance(value, str) and text.lower() in _TRUTHS
-    return is_truth or text.isdecimal() or ID_FORM.fullmatch(text) is not None
+def _is_suspicious(condition: Condition) -> bool:
+    """Tell whether a description could show that a condition matches nothing."""
+    texts = [str(value).strip() for value in condition.values]
+    if condition.operator != "LIKE":
+        return any(texts)  # whatever it is may be meant for a date or a number
+    return any(
+        text.lower() in _TRUTHS or text.isdecimal() or ID_FORM.fullmatch(text) for text in texts
+    )
 
 
 def _check_words(condition: Condition, module: str) -> None:
