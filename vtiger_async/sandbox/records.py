@@ -247,6 +247,8 @@ def _changed(call: Call, *, all_fields: bool) -> object:
         changed[module.columns[name]] = value
     if values:
         call.store.change(module, number, values)
+    if module.name == "Calendar" and changed[module.columns["activitytype"]] != "Task":
+        _move_to_events(call, module, number, tuple(changed))
     keep_label(call, module, number, element, tuple(changed))
     keep_taxes(call.store, module, number, element)
     if lines:
@@ -260,6 +262,16 @@ def _changed(call: Call, *, all_fields: bool) -> object:
         row = call.store.record(module, number) or tuple(changed)
         return _echo_with_lines(call, module, number, row, element)
     return _echo(call, module, number, tuple(changed), element)
+
+
+def _move_to_events(call: Call, module: Module, number: int, row: Row) -> None:
+    """Make an event of a task that no longer says that it is one; its number stays (measured)."""
+    events = SCHEMA.modules["Events"]
+    values = tuple(
+        row[module.columns[f.name]] if f.name in module.columns else f.empty for f in events.stored
+    )
+    call.store.run(f"DELETE FROM {module.name} WHERE n = ?", (number,))
+    call.store.insert(events, number, values)
 
 
 def _break_off(
