@@ -158,7 +158,7 @@ def _joins(module: Module, statement: Statement) -> bool:
 
 def _limit(limit: tuple[Value, ...]) -> tuple[int, int]:
     """Return the offset and the number of rows; what is no number counts as none given."""
-    if any(value.kind == "quoted" for value in limit):
+    if any(value.kind == "quoted" or value.text.startswith("+") for value in limit):
         raise BrokenSqlError
     texts = [value.text for value in limit]
     texts = [text[:19] for text in texts]  # more digits change nothing
