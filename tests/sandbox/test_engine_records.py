@@ -101,8 +101,8 @@ def test_mandatory_fields_are_missed_one_at_a_time(crm: Crm, element: Any, field
         ("Contacts", "account_id", "3x99", None),
         ("Contacts", "account_id", "3x999999999999999999", None),
         ("Contacts", "assigned_user_id", "20x4", "20x4"),
-        ("Contacts", "assigned_user_id", "19x999", "999"),
-        ("Contacts", "assigned_user_id", "3x547", "547"),
+        ("Leads", "assigned_user_id", "19x999", "999"),
+        ("Leads", "assigned_user_id", "3x547", "547"),
     ],
 )
 def test_bad_values_are_stored_with_silent_losses(

@@ -108,3 +108,20 @@ def test_a_field_of_another_table_is_no_order(crm: Crm) -> None:
     assert crm.query("select id from Contacts order by birthday;") == []
     assert len(crm.query("select id,birthday from Contacts order by birthday;")) == 1
     assert len(crm.query("select id from Contacts where birthday > '1900-01-01';")) == 1
+
+
+POTENTIAL = {"potentialname": "p", "closingdate": "2027-01-01", "sales_stage": "Prospecting"}
+
+
+@pytest.mark.parametrize(
+    ("module", "fields"), [("Contacts", {"lastname": "l"}), ("Potentials", POTENTIAL)]
+)
+def test_nobody_as_an_owner_ends_in_a_page(crm: Crm, module: str, fields: dict[str, str]) -> None:
+    """Contacts and deals are written, and the answer is no envelope; groups are fine."""
+    page = ("", "Sorry! Attempt to access restricted file.")
+    asked = {**fields, "assigned_user_id": "19x999"}
+    assert crm.refused("create", elementType=module, element=asked) == page
+    assert crm.values(f"select assigned_user_id from {module};", "assigned_user_id") == ["999"]
+    kept = crm.create(module, **fields, assigned_user_id="20x3")["id"]
+    assert crm.refused("revise", element={"id": kept, "assigned_user_id": "19x999"}) == page
+    assert crm("retrieve", id=kept)["assigned_user_id"] == "999"

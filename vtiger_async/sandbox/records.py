@@ -26,6 +26,7 @@ from vtiger_async.sandbox.stored_form import as_text, stored_form
 from vtiger_async.sandbox.worked_out import worked_out
 from vtiger_async.sandbox.writing import (
     defaults,
+    die_of_owner,
     refuse_duplicates,
     refuse_system,
     require,
@@ -122,6 +123,7 @@ def create(call: Call) -> object:
     keep_label(call, module, number, element, row)
     keep_taxes(call.store, module, number, element)
     keep_files(call.store, module, number, files)
+    die_of_owner(call, module, values)
     if module.has_lines:
         return _with_new_lines(call, module, number, row, element, lines)
     return _echo(call, module, number, row, element)
@@ -258,6 +260,7 @@ def _changed(call: Call, *, all_fields: bool) -> object:
         add_lines(call.store, module.record_id(number), lines)
         settle(call, module, number, dict(zip(module.columns, changed, strict=True)), lines)
     call.log(module, number)
+    die_of_owner(call, module, values)
     if module.has_lines:
         row = call.store.record(module, number) or tuple(changed)
         return _echo_with_lines(call, module, number, row, element)
