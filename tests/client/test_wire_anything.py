@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vtiger_async.client.core import read_as, records_of
+from vtiger_async.client.calls import read_as, records_of
 from vtiger_async.errors import InvalidResponseError, VtigerError
 from vtiger_async.models import structuring
 from vtiger_async.models.records import File, Record, User

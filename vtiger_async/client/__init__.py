@@ -2,39 +2,34 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
 from datetime import datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, cast
 
 from attrs import evolve
 
-from vtiger_async.client.core import Core, Quota, Writing, read_as
+from vtiger_async.client.calls import read_as
+from vtiger_async.client.core import Core, Writing
 from vtiger_async.client.documents import DocumentOperations
 from vtiger_async.client.query import Query
 from vtiger_async.clock import Clock, SystemClock
 from vtiger_async.config import SESSION_PATH, base_url, settings_from
 from vtiger_async.editions import Limits, limits_of
-from vtiger_async.errors import ConfigurationError, InvalidArgumentError
+from vtiger_async.errors import ConfigurationError
 from vtiger_async.quota import Ledger, Priority, Spread
 from vtiger_async.retry import RetryPolicy
-from vtiger_async.transport import CallOptions, Pipeline, waiting_until
+from vtiger_async.transport import CallOptions, Pipeline
 from vtiger_async.transport.admission import Admission
 from vtiger_async.transport.http import Http
 from vtiger_async.types import SyncScope
 from vtiger_async.vtql import Select, parse
-from vtiger_async.wire.encode import Pairs, checked_module, json_text
+from vtiger_async.wire.encode import checked_module
 
 if TYPE_CHECKING:
     from vtiger_async.client.sync import Sync
-    from vtiger_async.quota.events import QuotaEvent
     from vtiger_async.recording import Recorder
 
 __all__ = ["VtigerClient"]
-
-_OPERATION = re.compile(r"[A-Za-z][A-Za-z0-9_]*|/restapi/[A-Za-z0-9_\-./%~]+", re.ASCII)
 
 
 class VtigerClient(DocumentOperations):
@@ -223,52 +218,6 @@ class VtigerClient(DocumentOperations):
         """The instance's base URL."""
         return self._core.base
 
-    @property
-    def quota(self) -> Quota:
-        """The quota as this client knows it now; it costs no call."""
-        return self._core.quota()
-
-    def deadline(self, seconds: float) -> AbstractContextManager[None]:
-        """Return a `with` block in which no call waits longer than until so many seconds from now.
-
-        A call that could not go in time is refused at once and not sent, with the wait it would
-        have needed (`QuotaExhaustedError.resets_at`, `.wait`). A request under way is not cut off:
-        `timeout` rules that. It holds for this client, its views, and tasks started in the block.
-
-        Args:
-            seconds: From 0; it never makes a wait longer than `max_wait` or an outer block does.
-
-        Raises:
-            InvalidArgumentError: It is no such number.
-        """
-        if not seconds >= 0:
-            raise InvalidArgumentError(f"a deadline is a number of seconds from 0, not {seconds!r}")
-        admission = self._core.pipeline.admission
-        return waiting_until(admission, admission.now() + seconds)
-
-    def subscribe(self, listener: Callable[[QuotaEvent], object]) -> Callable[[], None]:
-        """Have a function called with each event of the quota: see `vtiger_async.quota.events`.
-
-        It is called in the midst of calls of this client and all its views, so it should be quick.
-        What it raises is logged. While nobody has subscribed, events cost nothing.
-
-        Args:
-            listener: The function.
-
-        Returns:
-            A function that ends the subscription.
-        """
-        admission = self._core.pipeline.admission
-        admission.listeners = (*admission.listeners, listener)
-
-        def stop() -> None:
-            left = list(admission.listeners)
-            if listener in left:
-                left.remove(listener)
-            admission.listeners = tuple(left)
-
-        return stop
-
     def query(self, query: str | Select, *, resume: str | None = None) -> Query:
         """Return the records of a statement, to iterate over; no call is spent yet.
 
@@ -343,35 +292,3 @@ class VtigerClient(DocumentOperations):
             "syncType": scope,
         }
         return read_as("sync", page_of, await self._run("sync", values, module=module))
-
-    async def call(
-        self, method: str, operation: str, params: Mapping[str, Any] | None = None
-    ) -> Any:
-        """Make any call through the same pipeline, and return its result as decoded JSON.
-
-        For what has no method here: operations of extensions, and endpoints of API Designer. A POST
-        of an operation that is not in the manuals is never sent twice.
-
-        Args:
-            method: `"GET"` or `"POST"`.
-            operation: The operation's name; or a path below the instance, as
-                `"/restapi/vtap/api/orders"`, whose answer need not have Vtiger's envelope, and
-                which goes over REST with `session_api`, too.
-            params: Text is sent as it is, anything else as JSON; None is left out.
-
-        Raises:
-            InvalidArgumentError: Another method, or a name that cannot be one.
-        """
-        verb = method.upper()
-        if verb not in ("GET", "POST"):
-            raise InvalidArgumentError(f"Vtiger knows GET and POST, not {method!r}")
-        if _OPERATION.fullmatch(operation) is None or ".." in operation:
-            raise InvalidArgumentError(
-                f"{operation!r} is neither an operation's name nor a path below /restapi/"
-            )
-        pairs: Pairs = [
-            (name, value if isinstance(value, str) else json_text(value))
-            for name, value in (params or {}).items()
-            if value is not None
-        ]
-        return await self._raw(verb, operation, pairs)

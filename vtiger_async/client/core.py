@@ -1,11 +1,11 @@
-"""What a client and all its views share, and the one way from a method to the pipeline."""
+"""What a client and all its views share."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Literal
 
 import anyio
 import anyio.lowlevel
@@ -14,32 +14,21 @@ from attrs import define, field, frozen
 from vtiger_async.config import API_PATH
 from vtiger_async.editions import Limits
 from vtiger_async.errors import (
-    ApiError,
-    AuthenticationError,
     ConfigurationError,
     InvalidArgumentError,
-    InvalidResponseError,
-    VtigerError,
 )
 from vtiger_async.models.metadata import Module, ModuleInfo, PicklistDependency
-from vtiger_async.models.records import Record
 from vtiger_async.quota import Ledger, WindowUse
-from vtiger_async.transport import Call, CallOptions, Pipeline
-from vtiger_async.transport.http import Http, Outgoing
-from vtiger_async.types import ID_FORM, is_list, is_map
-from vtiger_async.vtql import Select
-from vtiger_async.wire.encode import FilePart, Pairs, encode_parameters, form_text
-from vtiger_async.wire.operations import OPERATIONS, Repeat
+from vtiger_async.transport import Pipeline
+from vtiger_async.transport.http import Http
+from vtiger_async.types import ID_FORM
 
 if TYPE_CHECKING:
     from vtiger_async.client.sessions import Sessions
     from vtiger_async.quota.plan import Plan
 
-__all__ = ["Core", "Operations", "Quota", "Writing", "check_text", "read_as", "records_of"]
+__all__ = ["Core", "Quota", "Writing"]
 
-T = TypeVar("T")
-_TERSE = frozenset({"ACCESS_DENIED", "INTERNAL_SERVER_ERROR", "INVALID_ID_ATTRIBUTE"})
-"""Codes that say less than the client knows."""
 _LOOP: anyio.lowlevel.RunVar[object] = anyio.lowlevel.RunVar("vtiger_async_loop")
 
 
@@ -260,128 +249,3 @@ class Core:
             self._check_loop()
             self._closed = True
             await self.http.aclose()
-
-
-class Operations:
-    """The base of the client: how a method becomes a call."""
-
-    _core: Core
-    _options: CallOptions
-    _writing: Writing
-
-    async def _run(
-        self,
-        name: str,
-        values: Mapping[str, Any],
-        *,
-        module: str | None = None,
-        record_id: str | None = None,
-        files: Sequence[FilePart] = (),
-        alias: str | None = None,
-    ) -> Any:
-        """Make one operation of the table and return its `result`.
-
-        Args:
-            name: The operation's name in the table.
-            values: Its parameters by their names on the wire.
-            module: The module, for errors.
-            record_id: The record, for errors.
-            files: Files that go with it.
-            alias: The name that this server has for it, if another.
-        """
-        self._core.check_usable()
-        operation = OPERATIONS[name]
-        sessions, options = self._core.sessions, self._options
-        try:
-            if sessions is None:
-                pairs = encode_parameters(operation, values)
-                request = _request(self._core.url_of(alias or name), operation.verb, pairs, files)
-                call = Call(request, name, operation.repeat, module, record_id)
-                return await self._core.pipeline.run(call, options)
-            result = await sessions.operate(
-                operation, values, options, alias, module, record_id, files
-            )
-        except ApiError as error:
-            self._explain(error, name, values)
-            raise
-        if self._core.sees_all is None:
-            self._core.sees_all = sessions.sees_all
-        return result
-
-    async def _raw(self, verb: str, operation: str, pairs: list[tuple[str, str]]) -> Any:
-        """Make a call that is not in the table."""
-        self._core.check_usable()
-        known = OPERATIONS.get(operation)
-        repeat = known.repeat if known else (Repeat.SAFE if verb == "GET" else Repeat.NEVER)
-        core, options = self._core, self._options
-        try:
-            if core.sessions is not None and not operation.startswith("/"):
-                return await core.sessions.run(verb, operation, pairs, options, repeat=repeat)
-            request = _request(core.url_of(operation), verb, pairs)
-            call = Call(request, operation, repeat, lenient=operation.startswith("/"))
-            return await core.pipeline.run(call, options)
-        except ApiError as error:
-            self._explain(error, operation, dict(pairs))
-            raise
-
-    def _explain(self, error: ApiError, operation: str, values: Mapping[str, Any]) -> None:
-        """Write its likely cause into an error whose code says little; it costs no call."""
-        if error.code in _TERSE and not isinstance(error, AuthenticationError):
-            from vtiger_async.client.explaining import explain
-
-            explain(error, self._core, operation, values)
-
-    async def _rows(self, statement: Select) -> list[Record]:
-        """Make one query and return the records of its page."""
-        result = await self._run("query", {"query": str(statement)}, module=statement.module)
-        rows = read_as("query", records_of, result, statement.module)
-        if rows and statement.module != "Calendar":  # whose rows may be those of Events
-            self._core.learn_prefix(str(rows[0].fields.get("id")), statement.module)
-        return rows
-
-
-def _request(url: str, verb: str, pairs: Pairs, files: Sequence[FilePart] = ()) -> Outgoing:
-    """Return a request: a GET in its URL, a POST in its form."""
-    if files:
-        return Outgoing("POST", url, files=tuple(files), fields=dict(pairs))
-    if verb == "POST":
-        return Outgoing("POST", url, form_text(pairs).encode("ascii"))
-    return Outgoing("GET", f"{url}?{form_text(pairs)}" if pairs else url)
-
-
-def read_as(operation: str, read: Callable[..., T], *args: Any) -> T:
-    """Return what `read` makes of a result; an error that it raises gets the operation's name."""
-    try:
-        return read(*args)
-    except VtigerError as error:
-        error.operation = operation
-        raise
-
-
-def records_of(result: Any, module: str | None) -> list[Record]:
-    """Return the records of a list result; PHP sends a list with gaps as a map.
-
-    Raises:
-        InvalidResponseError: It is no list of records.
-    """
-    items = list(result.values()) if is_map(result) else result or []
-    if not is_list(items):
-        raise InvalidResponseError(
-            f"a list of records was expected, and the server sent {type(result).__name__}",
-            module=module,
-        )
-    if module is None or module == "Users" or not all(map(is_map, items)):
-        return [Record.of(item, module) for item in items]
-    # Only users have secrets to hide; a page of others is not looked through for them.
-    return [Record(item, module) for item in items]
-
-
-def check_text(value: str, name: str, operation: str) -> str:
-    """Return the text if it is not empty.
-
-    Raises:
-        InvalidArgumentError: It is empty; it is named.
-    """
-    if not value.strip():
-        raise InvalidArgumentError(f"{name} must not be empty", operation=operation)
-    return value

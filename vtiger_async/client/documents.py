@@ -9,7 +9,7 @@ from pathlib import PurePath
 
 import anyio
 
-from vtiger_async.client.core import read_as
+from vtiger_async.client.calls import read_as
 from vtiger_async.client.leads import LeadOperations
 from vtiger_async.client.related import RelatedOperations
 from vtiger_async.errors import (

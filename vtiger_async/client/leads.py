@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from vtiger_async.client.core import read_as
+from vtiger_async.client.calls import read_as
 from vtiger_async.client.records import RecordOperations
 from vtiger_async.errors import ApiError, ConversionError, OutcomeUnknownError
 from vtiger_async.models import structuring

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from attrs import evolve
 
-from vtiger_async.client.core import Operations, check_text, read_as
+from vtiger_async.client.calls import Operations, check_text, read_as
 from vtiger_async.client.source import FetchPage, Source
 from vtiger_async.errors import (
     ApiError,

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Literal
 
-from vtiger_async.client.core import check_text, read_as, records_of
+from vtiger_async.client.calls import check_text, read_as, records_of
 from vtiger_async.client.metadata import MetadataOperations
 from vtiger_async.errors import (
     AccessDeniedError,

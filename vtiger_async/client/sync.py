@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol
 import anyio
 from attrs import field, frozen
 
-from vtiger_async.client.core import records_of
+from vtiger_async.client.calls import records_of
 from vtiger_async.client.feed import (
     Trail,
     mark_of_delete,
