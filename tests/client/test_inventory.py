@@ -266,3 +266,15 @@ async def test_a_refusal_stays_a_refusal() -> None:
             with pytest.raises(Exception, match="Unknown Error") as caught:
                 await crm.revise(made.id, {"invoicedate": "soon", "LineItems": lines})
             assert not isinstance(caught.value, LineItemsError)
+
+
+@both_profiles
+@pytest.mark.parametrize("module", ["Products", "Services"])
+async def test_the_taxes_of_a_product_pass_validation(profile: Any, module: str) -> None:
+    """The description names them, so validation knows them; they are stored as sent."""
+    sandbox = Sandbox(profile=profile, limits=False)
+    name = {"Products": "productname", "Services": "servicename"}[module]
+    async with sandbox.client(validate=True) as crm:
+        fields = {name: "P", "assigned_user_id": (await crm.me()).id, "tax1": "7.5"}
+        made = await crm.create(module, fields)
+    assert made["tax1"] == "7.500"

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from vtiger_async import (
+    OutcomeUnknownError,
     SilentChange,
     SilentChangeError,
     SilentChangeWarning,
@@ -281,3 +282,14 @@ def test_the_warning_pickles_and_can_be_made_an_error() -> None:
         warnings.simplefilter("error", SilentChangeWarning)
         with pytest.raises(SilentChangeWarning, match="text"):
             warnings.warn(warning, stacklevel=1)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("session_api", [False, True])
+async def test_a_page_after_an_unknown_owner_is_no_answer(*, session_api: bool) -> None:
+    """An open source writes the contact and dies: what became of the call is not known."""
+    sandbox = Sandbox(profile="oss-8.4", records=0, limits=False)
+    async with sandbox.client(session_api=session_api) as crm:
+        with pytest.raises(OutcomeUnknownError):
+            await crm.create("Contacts", {**CONTACT, "assigned_user_id": "19x999"})
+    assert [write["operation"] for write in sandbox.ledger()["writes"]] == ["create"]

@@ -101,8 +101,8 @@ def test_mandatory_fields_are_missed_one_at_a_time(crm: Crm, element: Any, field
         ("Contacts", "account_id", "3x99", None),
         ("Contacts", "account_id", "3x999999999999999999", None),
         ("Contacts", "assigned_user_id", "20x4", "20x4"),
-        ("Contacts", "assigned_user_id", "19x999", "999"),
-        ("Contacts", "assigned_user_id", "3x547", "547"),
+        ("Leads", "assigned_user_id", "19x999", "999"),
+        ("Leads", "assigned_user_id", "3x547", "547"),
     ],
 )
 def test_bad_values_are_stored_with_silent_losses(
@@ -362,6 +362,26 @@ def test_a_task_without_activitytype_lands_in_events(crm: Crm, kind: str | None)
     assert crm.refused("retrieve", id=task["id"]) == BAD_ID
     assert crm.create("Calendar", **fields, activitytype="Task")["id"] == "1x102"
     assert crm("retrieve", id="1x102")["activitytype"] == "Task"
+
+
+def test_a_task_of_another_type_becomes_an_event(crm: Crm) -> None:
+    """A revise of `activitytype` moves it: it keeps its number under another prefix."""
+    fields = {
+        "subject": "s",
+        "taskstatus": "Planned",
+        "date_start": "2027-02-01",
+        "due_date": "2027-02-01",
+        "time_start": "10:00",
+    }
+    task = crm.create("Calendar", **fields, activitytype="Task")["id"]
+    crm("revise", element={"id": task, "subject": "t"})
+    assert crm("retrieve", id=task)["subject"] == "t"
+    crm("revise", element={"id": task, "activitytype": "Call"})
+    assert crm.refused("retrieve", id=task) == BAD_ID
+    event = crm("retrieve", id=task.replace("1x", "18x", 1))
+    assert (event["subject"], event["activitytype"]) == ("t", "Call")
+    assert crm.query("select id from Calendar;") == []
+    assert crm.values("select id from Events;", "id") == [event["id"]]
 
 
 def test_rights_of_sales(crm: Crm) -> None:

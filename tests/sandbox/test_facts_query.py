@@ -119,3 +119,33 @@ def test_a_sync_without_scope_is_that_of_the_user(crm: Crm) -> None:
     for user, names in (("sales", ["Eve"]), ("admin", ["Ann", "Bob"])):
         page = crm("sync", user, elementType="Contacts", params={"modifiedTime": "1"})
         assert [record["lastname"] for record in page["updated"]] == names
+
+
+def test_what_follows_an_id_is_sql(crm: Crm) -> None:
+    """Ids are not quoted in the database's statement, so that an alternative finds everything."""
+    found = crm.query("select lastname from Contacts where id = '4x999 or 1=1' order by lastname;")
+    assert [row["lastname"] for row in found] == ["Ann", "Bob"]
+    assert crm.query("select lastname from Contacts where id = '4x999 or 1=2';") == []
+
+
+@pytest.mark.parametrize(
+    ("condition", "found"),
+    [
+        ("lastname = lastname", ["Ann", "Bob", "Eve"]),
+        ("lastname != lastname", []),
+        ("lastname = firstname", ["Eve"]),
+        ("lastname = mailingcity", []),
+        ("lastname = Ann", []),
+    ],
+)
+def test_a_bare_word_is_a_column(crm: Crm, condition: str, found: list[str]) -> None:
+    """A word without quotes is no text: it names a column of a table that is read, or fails."""
+    crm.create("Contacts", lastname="Eve", firstname="eve", mailingcity="Eve")
+    text = f"select lastname from Contacts where {condition} order by lastname;"
+    assert crm.values(text, "lastname") == found
+
+
+@pytest.mark.parametrize("clause", ["limit +3", "limit +0,3", "where lastname = +5"])
+def test_a_plus_breaks_the_statement(crm: Crm, clause: str) -> None:
+    """A number with a plus is a token of the language, and nothing that the database takes."""
+    assert crm.query(f"select id from Contacts {clause};") == []

@@ -251,3 +251,16 @@ def test_lengths_are_told_by_the_cloud(crm: Crm, lengths: int) -> None:
     told = [field["type"]["length"] for field in fields if "length" in field["type"]]
     kinds = {type(length) for length in told if length != ""} | {""} & set(told)
     assert len(kinds) == lengths
+
+
+@pytest.mark.parametrize("module", ["Products", "Services"])
+def test_a_description_names_the_taxes(crm: Crm, module: str) -> None:
+    """A product's and a service's taxes are described, as numbers that a write may name."""
+    fields = {field["name"]: field for field in crm("describe", elementType=module)["fields"]}
+    for name in ("tax1", "tax2", "tax3"):
+        assert (fields[name]["type"]["name"], fields[name]["editable"] in (True, "1")) == (
+            "double",
+            True,
+        )
+    named = {"Products": "productname", "Services": "servicename"}[module]
+    assert crm.create(module, **{named: "x"}, tax2="7.5")["tax2"] == "7.500"

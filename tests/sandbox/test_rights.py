@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from attrs import evolve
 from engine_calls import Crm
 
 TASK = {
@@ -27,6 +28,31 @@ def test_activities_are_private(crm: Crm) -> None:
     assert answer == ("ACCESS_DENIED", "Permission to read given object is denied")
     assert crm("query", "sales", query="select id from Calendar;") == []
     assert crm("query", "sales", query="select count(*) from Calendar;") == [{"count": "1"}]
+
+
+@pytest.mark.parametrize("in_sql", [False, True])
+@pytest.mark.parametrize("module", ["Calendar", "Events"])
+def test_pages_of_activities_are_filtered_late(crm: Crm, module: str, *, in_sql: bool) -> None:
+    """LIMIT counts the hidden ones, too, also where it counts visible records of other modules."""
+    crm.engine.profile = evolve(crm.engine.profile, rights_in_sql=in_sql)
+    fields = {**TASK, "activitytype": {"Calendar": "Task"}.get(module, "Call")}
+    fields |= {"eventstatus": "Planned", "duration_hours": "1", "time_end": "11:00"}
+    for owner in ("19x1", "19x5", "19x1", "19x1", "19x5", "19x5"):
+        crm.create(module, **fields, assigned_user_id=owner)
+    text = f"select id from {module} order by id limit"
+    pages = [crm("query", "sales", query=f"{text} {start},2;") for start in (0, 2, 4)]
+    assert [len(page) for page in pages] == [1, 0, 2]
+    counted = crm("query", "sales", query=f"select count(*) from {module};")
+    assert counted == [{"count": "6"}]
+
+
+def test_a_query_of_users_tells_of_active_ones(crm: Crm) -> None:
+    """Who is not active is left out; who is no admin is "off"."""
+    rows = crm.query("select user_name,is_admin,status from Users order by id;")
+    assert [(row["user_name"], row["is_admin"]) for row in rows] == [
+        ("admin", "on"), ("sales", "off"), ("guest", "off"),
+    ]  # fmt: skip
+    assert crm.query("select id from Users where user_name = 'inactive';") == []
 
 
 @pytest.mark.parametrize(
@@ -82,3 +108,20 @@ def test_a_field_of_another_table_is_no_order(crm: Crm) -> None:
     assert crm.query("select id from Contacts order by birthday;") == []
     assert len(crm.query("select id,birthday from Contacts order by birthday;")) == 1
     assert len(crm.query("select id from Contacts where birthday > '1900-01-01';")) == 1
+
+
+POTENTIAL = {"potentialname": "p", "closingdate": "2027-01-01", "sales_stage": "Prospecting"}
+
+
+@pytest.mark.parametrize(
+    ("module", "fields"), [("Contacts", {"lastname": "l"}), ("Potentials", POTENTIAL)]
+)
+def test_nobody_as_an_owner_ends_in_a_page(crm: Crm, module: str, fields: dict[str, str]) -> None:
+    """Contacts and deals are written, and the answer is no envelope; groups are fine."""
+    page = ("", "Sorry! Attempt to access restricted file.")
+    asked = {**fields, "assigned_user_id": "19x999"}
+    assert crm.refused("create", elementType=module, element=asked) == page
+    assert crm.values(f"select assigned_user_id from {module};", "assigned_user_id") == ["999"]
+    kept = crm.create(module, **fields, assigned_user_id="20x3")["id"]
+    assert crm.refused("revise", element={"id": kept, "assigned_user_id": "19x999"}) == page
+    assert crm("retrieve", id=kept)["assigned_user_id"] == "999"

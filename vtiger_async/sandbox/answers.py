@@ -19,13 +19,21 @@ class Fault(Exception):  # noqa: N818 - an answer of Vtiger, not an error of the
         status: The HTTP status.
         keeps: Whether what was written before the error stays written, as after a PHP error
             outside a transaction.
+        is_page: Whether PHP dies of it: the body is the message alone, of type text/html.
     """
 
     def __init__(
-        self, code: str | int, message: str, status: int = 400, *, keeps: bool = False
+        self,
+        code: str | int,
+        message: str,
+        status: int = 400,
+        *,
+        keeps: bool = False,
+        is_page: bool = False,
     ) -> None:
         super().__init__(code, message, status)
         self.keeps = keeps
+        self.is_page = is_page
         self.code = code
         self.message = message
         self.status = status

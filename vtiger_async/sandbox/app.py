@@ -27,6 +27,7 @@ from vtiger_async.sandbox.replies import (
     DroppedConnection,
     Reply,
     failure,
+    last_words,
     page,
     send_reply,
     success,
@@ -181,6 +182,8 @@ class Front:
         try:
             return success(self._result(call, user), self._content_type)
         except Fault as fault:
+            if fault.is_page:
+                return last_words(fault.message)
             reply = failure(fault.code, fault.message, fault.status)
             return evolve(reply, content_type=self._content_type)
 

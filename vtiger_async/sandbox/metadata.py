@@ -8,6 +8,7 @@ from vtiger_async.sandbox.access import denied
 from vtiger_async.sandbox.calls import Call
 from vtiger_async.sandbox.picklists import values_of
 from vtiger_async.sandbox.plain import plain_description, plain_types
+from vtiger_async.sandbox.pricing import PRICED, TAX_FIELDS
 from vtiger_async.sandbox.reading import view_of
 from vtiger_async.sandbox.reopening import CLOSED_STATES
 from vtiger_async.sandbox.schema import SCHEMA, Field, Module
@@ -81,7 +82,7 @@ def describe(call: Call) -> object:
     writes = call.user.may_write(module) and module.creatable
     fields = [
         _described(call, module, item)
-        for item in module.fields.values()
+        for item in (*module.fields.values(), *(TAX_FIELDS if module.name in PRICED else ()))
         if call.user.sees_field(module, item) and "quiet" not in item.flags
     ]
     closed = CLOSED_STATES.get(module.name)

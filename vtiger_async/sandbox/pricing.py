@@ -12,14 +12,32 @@ from decimal import Decimal
 
 from vtiger_async.sandbox.calls import Call, Element
 from vtiger_async.sandbox.inventory_totals import TAXES, number
-from vtiger_async.sandbox.schema import SCHEMA, Module
+from vtiger_async.sandbox.schema import SCHEMA, Field, Module
 from vtiger_async.sandbox.store import Store
 from vtiger_async.sandbox.stored_form import as_text
 
-__all__ = ["PRICED", "keep_taxes", "priced", "taxes_of"]
+__all__ = ["PRICED", "TAX_FIELDS", "keep_taxes", "priced", "taxes_of"]
 
 PRICED = frozenset({"Products", "Services"})
 """The modules whose records have taxes and prices."""
+
+TAX_FIELDS = tuple(
+    Field(
+        name=name,
+        type="double",
+        label=label,
+        length=3,
+        mandatory=False,
+        flags=frozenset(),
+        refers_to=(),
+        default=None,
+    )
+    for name, label in zip(TAXES, ("VAT", "Sales", "Service"), strict=True)
+)
+"""The taxes as the fields that a description names: they are no columns, and no query reads them.
+
+The Cloud describes these, which is assumed; what the open source says is in `schema_oss.py`.
+"""
 
 _TAXES = "taxes"  # the name of the note that keeps them
 

@@ -77,7 +77,8 @@ class Profile:
         stops_at_missing_maps: Whether `create` without `element` is such an error, too.
         rights_in_sql: Whether a query leaves out what the user may not read before LIMIT, as was
             measured of private modules, and not after it, as was measured too. The profiles do what
-            is harder to read past; tests of the client set the other.
+            is harder to read past; tests of the client set the other. Activities are always left
+            out after LIMIT.
     """
 
     name: ProfileName

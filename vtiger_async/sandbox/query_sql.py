@@ -13,6 +13,7 @@ from vtiger_async.sandbox.calls import bad_id
 from vtiger_async.sandbox.folding import fold, fold_pattern, mysql_text, pattern_prefix
 from vtiger_async.sandbox.query_text import Comparison, Value
 from vtiger_async.sandbox.schema import SCHEMA, Field, Module
+from vtiger_async.sandbox.schema_oss import FAR_TABLES
 from vtiger_async.sandbox.store import Store, column, comparable
 from vtiger_async.sandbox.stored_form import number_of
 
@@ -23,6 +24,7 @@ Sql: TypeAlias = tuple[str, list[object]]
 
 _NEVER: Sql = ("0", [])
 _ID = re.compile(r"\s*(\d{1,9})x(\d+)", re.ASCII)
+_INJECTED = re.compile(r"\s*\d+x\d+\s+or\s+(\d+)\s*=\s*\1\s*", re.ASCII | re.IGNORECASE)
 _MOMENT = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})(?:[T ](\d{2}:\d{2}(?::\d{2})?).*)?")
 _WORDS = {"true": 1, "false": 0}
 
@@ -62,6 +64,9 @@ def condition(store: Store, module: Module, item: Field | None, what: Comparison
         return _like(store, module, item, table, what.values[0])
     if all(value.kind == "quoted" for value in what.values):
         return _quoted_condition(store, module, item, table, what)
+    other = _column_named(module, item, table, what)
+    if other is not None:
+        return f"{comparable(item, table)} {what.operator} {comparable(other, table)}", []
     parts = [_bare_condition(item, table, what.operator, value) for value in what.values]
     return joined(parts, "OR")
 
@@ -87,6 +92,8 @@ def _number_in(value: Value, item: Field | None = None) -> int:
 
 def _id_condition(module: Module, what: Comparison) -> Sql:
     ids = [_number_in(value) for value in what.values]
+    if len(ids) == 1 and _INJECTED.fullmatch(what.values[0].text):
+        return "1", []  # Vtiger quotes no ids: what follows one is SQL (measured)
     name = f"{module.name}.n"
     if what.operator in ("=", "IN", "LIKE"):
         return f"{name} IN ({', '.join('?' * len(ids))})", [*ids]
@@ -118,6 +125,21 @@ def _prefixes(item: Field) -> list[int]:
     """Return the prefixes of what a reference may point to."""
     names = ("Users", "Groups") if item.type == "owner" else item.refers_to
     return [SCHEMA.modules[name].prefix for name in names if name in SCHEMA.modules]
+
+
+def _column_named(module: Module, item: Field, table: str, what: Comparison) -> Field | None:
+    """Return the field that a bare word names, where two texts are compared; None for others.
+
+    MySQL reads the word as a column, which has to be in a table that the statement reads
+    (measured for `lastname = lastname`).
+    """
+    other = module.fields.get(what.values[0].text)
+    if other is None or what.operator == "IN" or table != module.name or "line" in other.flags:
+        return None
+    if {item.kind, other.kind} != {"text"} or "secret" in other.flags:
+        return None
+    far = (names for names in FAR_TABLES.get(module.name, ()) if other.name in names)
+    return other if all(item.name in names for names in far) else None
 
 
 def _bare_condition(item: Field, table: str, operator: str, value: Value) -> Sql:

@@ -26,6 +26,7 @@ from vtiger_async.sandbox.stored_form import as_text, stored_form
 from vtiger_async.sandbox.worked_out import worked_out
 from vtiger_async.sandbox.writing import (
     defaults,
+    die_of_owner,
     refuse_duplicates,
     refuse_system,
     require,
@@ -122,6 +123,7 @@ def create(call: Call) -> object:
     keep_label(call, module, number, element, row)
     keep_taxes(call.store, module, number, element)
     keep_files(call.store, module, number, files)
+    die_of_owner(call, module, values)
     if module.has_lines:
         return _with_new_lines(call, module, number, row, element, lines)
     return _echo(call, module, number, row, element)
@@ -247,6 +249,8 @@ def _changed(call: Call, *, all_fields: bool) -> object:
         changed[module.columns[name]] = value
     if values:
         call.store.change(module, number, values)
+    if module.name == "Calendar" and changed[module.columns["activitytype"]] != "Task":
+        _move_to_events(call, module, number, tuple(changed))
     keep_label(call, module, number, element, tuple(changed))
     keep_taxes(call.store, module, number, element)
     if lines:
@@ -256,10 +260,21 @@ def _changed(call: Call, *, all_fields: bool) -> object:
         add_lines(call.store, module.record_id(number), lines)
         settle(call, module, number, dict(zip(module.columns, changed, strict=True)), lines)
     call.log(module, number)
+    die_of_owner(call, module, values)
     if module.has_lines:
         row = call.store.record(module, number) or tuple(changed)
         return _echo_with_lines(call, module, number, row, element)
     return _echo(call, module, number, tuple(changed), element)
+
+
+def _move_to_events(call: Call, module: Module, number: int, row: Row) -> None:
+    """Make an event of a task that no longer says that it is one; its number stays (measured)."""
+    events = SCHEMA.modules["Events"]
+    values = tuple(
+        row[module.columns[f.name]] if f.name in module.columns else f.empty for f in events.stored
+    )
+    call.store.run(f"DELETE FROM {module.name} WHERE n = ?", (number,))
+    call.store.insert(events, number, values)
 
 
 def _break_off(

@@ -19,6 +19,7 @@ __all__ = [
     "HeaderList",
     "Reply",
     "failure",
+    "last_words",
     "page",
     "send_reply",
     "success",
@@ -89,6 +90,11 @@ def failure(
     error = {"code": code, "message": message}
     body = json.dumps({"success": False, "error": error}, separators=(",", ":"))
     return Reply(status, body.encode(), reason=message, headers=headers)
+
+
+def last_words(message: str) -> Reply:
+    """Return the reply of a PHP that dies with a message: HTTP 200, and no envelope."""
+    return Reply(200, message.encode(), content_type=b"text/html")
 
 
 def page(status: int, title: str, *, counted: bool = True) -> Reply:

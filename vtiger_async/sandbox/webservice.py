@@ -22,7 +22,7 @@ from vtiger_async.clock import Clock
 from vtiger_async.sandbox.answers import Fault
 from vtiger_async.sandbox.engine import Engine, User
 from vtiger_async.sandbox.params import Call
-from vtiger_async.sandbox.replies import Reply, failure, success
+from vtiger_async.sandbox.replies import Reply, failure, last_words, success
 from vtiger_async.wire.operations import OPERATIONS
 
 __all__ = ["CHALLENGE_SECONDS", "IDLE_SECONDS", "WEBSERVICE_PATH", "LossCode", "Webservice"]
@@ -127,6 +127,8 @@ class Webservice:
         try:
             return success(self._result(call, crowded=crowded), _JSON)
         except Fault as fault:
+            if fault.is_page:
+                return last_words(fault.message)
             if fault.status >= 500:
                 return _FATAL
             reply = failure(fault.code, fault.message, 200)
