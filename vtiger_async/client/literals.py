@@ -2,9 +2,9 @@
 
 What is no date is taken for the zero date (measured on Vtiger 8.4), what is no number for the
 number that it begins with, or 0, so that a condition misses what was meant. Vtiger writes dates
-with a time as YYYY-MM-DD HH:MM:SS in UTC (measured): neither a T nor a zone is of that form. A type
-that is not among those here holds text, of which every literal can be a value: a picklist's, too,
-since values outside of its list are stored (measured).
+with a time as YYYY-MM-DD HH:MM:SS in UTC (measured); a T between them and a Z behind do no harm,
+and an offset would be passed over. A type that is not among those here holds text, of which every
+literal can be a value: a picklist's, too, since values outside of its list are stored (measured).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from vtiger_async.vtql.tree import Scalar
 __all__ = ["unreadable"]
 
 _MOMENT = re.compile(
-    r"(\d{4})-(\d{1,2})-(\d{1,2})(?: (\d{1,2}):(\d\d)(?::(\d\d)(?:\.\d{1,6})?)?)?", re.ASCII
+    r"(\d{4})-(\d{1,2})-(\d{1,2})(?:[ T](\d{1,2}):(\d\d)(?::(\d\d)(?:\.\d{1,6})?)?Z?)?", re.ASCII
 )
 _DIGITS = re.compile(r"(\d{4})(\d\d)(\d\d)(?:(\d\d)(\d\d)(\d\d))?", re.ASCII)
 """A date, or a date and time, as a number: the one form that needs no quotes."""
