@@ -12,6 +12,7 @@ from typing import Protocol
 from virtual import START, VirtualClock
 
 from vtiger_async import Limits
+from vtiger_async.sandbox.clock import HeldClock
 from vtiger_async.sandbox.flood import Flood, HeaderForm
 from vtiger_async.sandbox.windows import WindowKind
 
@@ -71,22 +72,6 @@ class Scenario:
             other_calls_per_minute=self.others,
             seed=self.seed,
         )
-
-
-class Still:
-    """A clock that stands: for what happens without us."""
-
-    def __init__(self) -> None:
-        self.now = START
-
-    def time(self) -> float:
-        return self.now
-
-    def monotonic(self) -> float:
-        return self.now
-
-    async def sleep(self, seconds: float) -> None:
-        self.now += seconds
 
 
 @dataclass(frozen=True)
@@ -212,7 +197,7 @@ async def simulate(
 
 def refused_alone(scenario: Scenario) -> int:
     """Return how many calls of the others the instance refuses when we make none."""
-    still = Still()
+    still = HeldClock(START)
     flood = Flood(
         scenario.limits,
         still,

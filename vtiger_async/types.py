@@ -13,6 +13,7 @@ from vtiger_async.errors import InvalidIdError
 
 __all__ = [
     "ID_FORM",
+    "LINE_MODULES",
     "FieldValue",
     "Json",
     "RecordId",
@@ -22,6 +23,11 @@ __all__ = [
     "is_map",
     "whole_number",
 ]
+
+LINE_MODULES = frozenset({"Invoice", "PurchaseOrder", "Quotes", "SalesOrder"})
+"""The standard modules whose records have line items. Their rows come joined with those, before the
+page is cut at 100 rows (measured on Vtiger 8.4): a page holds fewer records than rows, and an
+offset counts rows."""
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 """Any value that JSON can hold."""

@@ -5,29 +5,17 @@ from __future__ import annotations
 import re
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any
 
 import pytest
+from asking import WAYS, ask
 
 from vtiger_async import F, InvalidArgumentError, InvalidIdError, Select, VtigerError, parse, select
 from vtiger_async.sandbox import Fault, Sandbox
+from vtiger_async.sandbox.profiles import PROFILES, ProfileName
 from vtiger_async.vtql import Condition, Word
 
 pytestmark = [pytest.mark.anyio, pytest.mark.virtual_time]
-
-Profile = Literal["cloud", "oss-8.4"]
-PROFILES: tuple[Profile, ...] = ("cloud", "oss-8.4")
-WAYS = ["all", "first", "count", "pages", "typed"]
-
-
-async def ask(crm: Any, statement: str | Select, way: str) -> object:
-    """Ask a statement in one of the ways that there are."""
-    query = crm.query(statement)
-    if way == "pages":
-        return await anext(query.pages(), None)
-    if way == "typed":
-        return await query.typed().all()
-    return await getattr(query, way)()
 
 
 ALONE: list[tuple[str, type[VtigerError], str]] = [
@@ -100,7 +88,7 @@ def faults(described: dict[str, str]) -> list[tuple[Select, str]]:
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("number", range(9))
 async def test_an_empty_answer_to_a_faulty_statement_is_an_error(
-    profile: Profile, way: str, number: int
+    profile: ProfileName, way: str, number: int
 ) -> None:
     """What the server answers with an empty list is told, for one describe that is then kept."""
     sandbox = Sandbox(profile=profile, limits=False, records=30)
@@ -147,7 +135,7 @@ async def test_an_empty_answer_to_a_faulty_statement_is_an_error(
     ],
 )
 async def test_a_literal_that_its_field_cannot_hold_is_an_error(
-    profile: Profile, module: str, condition: str, message: str
+    profile: ProfileName, module: str, condition: str, message: str
 ) -> None:
     """It is told for one describe where nothing came, and before a call once that is kept."""
     sandbox = Sandbox(profile=profile, limits=False, records=30)
@@ -192,7 +180,7 @@ async def test_a_literal_that_its_field_cannot_hold_is_an_error(
     ],
 )
 async def test_a_literal_that_its_field_can_hold_is_sent(
-    profile: Profile, module: str, condition: Condition
+    profile: ProfileName, module: str, condition: Condition
 ) -> None:
     """Each form that the server reads is believed, and so are values outside of a picklist."""
     sandbox = Sandbox(profile=profile, limits=False, records=30)

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import json
 import random
-from typing import Any, Literal
+from typing import Any
 
 import pytest
 
 from vtiger_async import F, Record, Select, VtigerClient, parse, select
 from vtiger_async.client.projection import as_sent
 from vtiger_async.sandbox import Sandbox
+from vtiger_async.sandbox.profiles import PROFILES, ProfileName
 
 pytestmark = [pytest.mark.anyio, pytest.mark.virtual_time]
 
-Profile = Literal["cloud", "oss-8.4"]
-PROFILES: tuple[Profile, ...] = ("cloud", "oss-8.4")
 SIZE = 230
 ORDERS = [
     select("Contacts", "id").order_by("birthday"),
@@ -31,7 +30,7 @@ ORDERS = [
 class World:
     """A sandbox with contacts of several cities and birthdays, some hidden from `sales`."""
 
-    def __init__(self, profile: Profile) -> None:
+    def __init__(self, profile: ProfileName) -> None:
         self.sandbox = Sandbox(profile=profile, limits=False, records=0)
         draw = random.Random(profile)
         self.account = self.create("Accounts", accountname="A", assigned_user_id="19x1")
@@ -78,7 +77,7 @@ def keys_of(world: World, statement: Select, found: list[Record]) -> list[list[s
 @pytest.mark.parametrize("user", ["admin", "sales"])
 @pytest.mark.parametrize("statement", ORDERS, ids=str)
 async def test_an_order_by_any_field_gives_every_record(
-    profile: Profile, user: str, statement: Select
+    profile: ProfileName, user: str, statement: Select
 ) -> None:
     """Fields to sort by need not be selected; records hold what was asked for, and the id."""
     world = World(profile)
@@ -103,7 +102,9 @@ async def pages_of(crm: VtigerClient, statement: Select, token: str | None) -> l
 
 @pytest.mark.parametrize("profile", PROFILES)
 @pytest.mark.parametrize("statement", ORDERS[:4], ids=str)
-async def test_such_a_reading_goes_on_from_its_token(profile: Profile, statement: Select) -> None:
+async def test_such_a_reading_goes_on_from_its_token(
+    profile: ProfileName, statement: Select
+) -> None:
     """A token from the middle of a page goes on there, by pages too."""
     world = World(profile)
     async with world.sandbox.client() as crm:
@@ -116,7 +117,9 @@ async def test_such_a_reading_goes_on_from_its_token(profile: Profile, statement
 
 @pytest.mark.parametrize("profile", PROFILES)
 @pytest.mark.parametrize("statement", ORDERS, ids=str)
-async def test_the_related_records_are_sorted_so_too(profile: Profile, statement: Select) -> None:
+async def test_the_related_records_are_sorted_so_too(
+    profile: ProfileName, statement: Select
+) -> None:
     """Inside a relation, and over alternatives, the same holds."""
     world = World(profile)
     either = statement.where((F.mailingcity != "Oslo") | (F.lastname == "N1"))

@@ -5,18 +5,17 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any
 
 import pytest
 from attrs import evolve
 
 from vtiger_async import F, Record, Select, VtigerClient, select
 from vtiger_async.sandbox import Sandbox
+from vtiger_async.sandbox.profiles import PROFILES, ProfileName
 
 pytestmark = [pytest.mark.anyio, pytest.mark.virtual_time]
 
-Profile = Literal["cloud", "oss-8.4"]
-PROFILES: tuple[Profile, ...] = ("cloud", "oss-8.4")
 ORDERS = [
     select("Contacts", "firstname"),
     select("Contacts", "firstname").order_by("id", descending=True),
@@ -29,7 +28,7 @@ ORDERS = [
 class World:
     """A sandbox whose contacts belong to the user `sales`, or are hidden from that user."""
 
-    def __init__(self, profile: Profile = "cloud", *, in_sql: bool = False) -> None:
+    def __init__(self, profile: ProfileName = "cloud", *, in_sql: bool = False) -> None:
         self.sandbox = Sandbox(profile=profile, limits=False, records=0)
         engine = self.sandbox.engine
         engine.profile = evolve(engine.profile, rights_in_sql=in_sql)
@@ -93,7 +92,7 @@ def assert_order(world: World, statement: Select, found: list[Record]) -> None:
     ("seed", "in_sql"), [*((n, False) for n in range(6)), (6, True), (7, True)]
 )
 async def test_windows_of_hidden_records_hide_nothing_else(
-    profile: Profile, statement: Select, seed: int, in_sql: bool
+    profile: ProfileName, statement: Select, seed: int, in_sql: bool
 ) -> None:
     """Runs of up to 350 hidden records, anywhere, leave the rest complete, sorted, and once."""
     draw = random.Random(f"{seed} {statement}")
@@ -162,7 +161,7 @@ async def read_while(
     ("seed", "in_sql"), [*((n, False) for n in range(4)), (4, True), (5, True)]
 )
 async def test_writes_of_others_lose_and_repeat_nothing(
-    profile: Profile, statement: Select, seed: int, in_sql: bool
+    profile: ProfileName, statement: Select, seed: int, in_sql: bool
 ) -> None:
     """Records that are seen throughout come once, whatever is written between any two calls."""
     draw = random.Random(seed)

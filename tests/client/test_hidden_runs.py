@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any
 
 import pytest
 
 from vtiger_async import InvalidArgumentError, Record, Select, select
 from vtiger_async.client import ordering
 from vtiger_async.sandbox import Sandbox
+from vtiger_async.sandbox.profiles import PROFILES, ProfileName
 
 pytestmark = [pytest.mark.anyio, pytest.mark.virtual_time]
 
-Profile = Literal["cloud", "oss-8.4"]
-PROFILES: tuple[Profile, ...] = ("cloud", "oss-8.4")
 BY_NAME = select("Contacts", "lastname").order_by("lastname")
 ORDERED = [
     BY_NAME,
@@ -27,7 +26,7 @@ ORDERED = [
 ]
 
 
-def world(*sizes: int, profile: Profile = "cloud") -> tuple[Sandbox, list[str]]:
+def world(*sizes: int, profile: ProfileName = "cloud") -> tuple[Sandbox, list[str]]:
     """Return a sandbox with runs of contacts by turns seen and hidden, and the names seen.
 
     Their names and their ids ascend together.
@@ -71,7 +70,7 @@ def names(records: list[Record]) -> list[str]:
 @pytest.mark.parametrize("session_api", [False, True])
 @pytest.mark.parametrize("statement", [select("Contacts", "lastname"), BY_NAME], ids=str)
 async def test_a_hidden_window_behind_a_short_page_ends_nothing(
-    profile: Profile, session_api: bool, statement: Select
+    profile: ProfileName, session_api: bool, statement: Select
 ) -> None:
     """120 records, 180 hidden ones and 130 more are 250, over REST and over sessions."""
     sandbox, seen = world(120, 180, 130, profile=profile)

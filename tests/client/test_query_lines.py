@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 import random
-from typing import Any, Literal
+from typing import Any
 
 import pytest
 
 from vtiger_async import Record, Select, select
 from vtiger_async.sandbox import Sandbox
+from vtiger_async.sandbox.profiles import ProfileName
 
 pytestmark = [pytest.mark.anyio, pytest.mark.virtual_time]
 
-Profile = Literal["cloud", "oss-8.4"]
 WHOLE = select("Invoice")
 ORDERS = [
     WHOLE,
@@ -27,7 +27,7 @@ ORDERS = [
 class World:
     """A sandbox with invoices of many line items."""
 
-    def __init__(self, profile: Profile, seed: int, invoices: int) -> None:
+    def __init__(self, profile: ProfileName, seed: int, invoices: int) -> None:
         self.sandbox = Sandbox(profile=profile, limits=False, records=0)
         self.admin = self.sandbox.engine.users["admin"]
         self.draw = random.Random(seed)
@@ -76,7 +76,9 @@ def check(world: World, statement: Select, found: list[Record]) -> None:
 
 @pytest.mark.parametrize("profile", ["cloud", "oss-8.4"])
 @pytest.mark.parametrize("statement", ORDERS, ids=str)
-async def test_each_invoice_comes_once_and_in_order(profile: Profile, statement: Select) -> None:
+async def test_each_invoice_comes_once_and_in_order(
+    profile: ProfileName, statement: Select
+) -> None:
     """Pages of `select *` hold fewer invoices than rows; all of them come, sorted, and once."""
     world = World(profile, 1, 90)
     async with world.sandbox.client() as crm:

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import json
 import random
-from typing import Any, Literal
+from typing import Any
 
 import pytest
 
 from vtiger_async import F, InvalidArgumentError, InvalidIdError, Record, Select, parse, select
 from vtiger_async.sandbox import Sandbox
+from vtiger_async.sandbox.profiles import ProfileName
 
 pytestmark = [pytest.mark.anyio, pytest.mark.virtual_time]
 
-Profile = Literal["cloud", "oss-8.4"]
 FIELDS = ("title", "department")
 
 
 class World:
     """A sandbox with an organisation, its contacts, and others that would match as well."""
 
-    def __init__(self, profile: Profile = "cloud") -> None:
+    def __init__(self, profile: ProfileName = "cloud") -> None:
         self.sandbox = Sandbox(profile=profile, limits=False, records=0)
         self.admin = self.sandbox.engine.users["admin"]
         self.account = self.create("Accounts", accountname="Acme")
@@ -118,7 +118,7 @@ def shown(records: list[Record], order: tuple[str, ...]) -> list[tuple[str, ...]
 @pytest.mark.parametrize("user", ["admin", "sales"])
 @pytest.mark.parametrize("seed", range(5))
 async def test_any_statement_holds_inside_the_relation(
-    profile: Profile, user: str, seed: int
+    profile: ProfileName, user: str, seed: int
 ) -> None:
     """Any condition, order, limit and offset give what they say, of the related, each once."""
     draw = random.Random(f"{seed} {profile} {user}")
@@ -147,7 +147,7 @@ async def test_any_statement_holds_inside_the_relation(
 @pytest.mark.parametrize("user", ["admin", "sales"])
 @pytest.mark.parametrize("size", [0, 1, 99, 100, 101, 250, 350])
 async def test_all_related_records_come_whoever_asks(
-    profile: Profile, user: str, size: int
+    profile: ProfileName, user: str, size: int
 ) -> None:
     """retrieve_related gives all that the user sees, where whole pages are hidden too."""
     draw = random.Random(f"{size} {user}")

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
-
 import pytest
+from asking import WAYS, ask
 
-from vtiger_async import F, InvalidArgumentError, InvalidIdError, Select, parse, select
+from vtiger_async import F, InvalidArgumentError, InvalidIdError, parse, select
 from vtiger_async.sandbox import Sandbox
+from vtiger_async.sandbox.profiles import PROFILES, ProfileName
 
 pytestmark = [pytest.mark.anyio, pytest.mark.virtual_time]
 
-Profile = Literal["cloud", "oss-8.4"]
-PROFILES: tuple[Profile, ...] = ("cloud", "oss-8.4")
-WAYS = ["all", "first", "count", "pages", "typed"]
 ALONE = "the server looks at the number alone"
 
 
-async def world(profile: Profile) -> tuple[Sandbox, str, str]:
+async def world(profile: ProfileName) -> tuple[Sandbox, str, str]:
     """Return a sandbox, a contact's id, and the id of the account it belongs to."""
     sandbox = Sandbox(profile=profile, limits=False, records=0)
     async with sandbox.client() as crm:
@@ -35,19 +32,9 @@ def moved(record_id: str) -> str:
     return f"99x{record_id.partition('x')[2]}"
 
 
-async def ask(crm: Any, statement: str | Select, way: str) -> object:
-    """Ask a statement in one of the ways that there are."""
-    query = crm.query(statement)
-    if way == "pages":
-        return await anext(query.pages(), None)
-    if way == "typed":
-        return await query.typed().all()
-    return await getattr(query, way)()
-
-
 @pytest.mark.parametrize("profile", PROFILES)
 @pytest.mark.parametrize("way", WAYS)
-async def test_records_of_another_id_are_not_given(profile: Profile, way: str) -> None:
+async def test_records_of_another_id_are_not_given(profile: ProfileName, way: str) -> None:
     """Where an id's prefix is wrong, records that the server finds by its number are an error."""
     sandbox, contact, account = await world(profile)
     for wrong in (
@@ -81,7 +68,7 @@ async def test_a_query_that_found_wrong_records_gives_none_later() -> None:
 
 
 @pytest.mark.parametrize("profile", PROFILES)
-async def test_right_ids_cost_nothing_more(profile: Profile) -> None:
+async def test_right_ids_cost_nothing_more(profile: ProfileName) -> None:
     """References that equal what they should are proven by the records: no describe is spent."""
     sandbox, contact, account = await world(profile)
     async with sandbox.client() as crm:
@@ -120,7 +107,7 @@ async def test_text_that_looks_like_an_id_is_text() -> None:
         ("assigned_user_id = 0", "= 0"),
     ],
 )
-async def test_what_is_no_id_is_told(profile: Profile, condition: str, told: str) -> None:
+async def test_what_is_no_id_is_told(profile: ProfileName, condition: str, told: str) -> None:
     """What a reference cannot equal is refused by the server, with the condition and a remedy."""
     sandbox, _, _ = await world(profile)
     text = f"select id from Contacts where lastname != 'x' and {condition};"
@@ -137,7 +124,7 @@ async def test_what_is_no_id_is_told(profile: Profile, condition: str, told: str
 
 
 @pytest.mark.parametrize("profile", PROFILES)
-async def test_an_empty_reference_is_found_by_number_0(profile: Profile) -> None:
+async def test_an_empty_reference_is_found_by_number_0(profile: ProfileName) -> None:
     """The prefix of what a reference refers to, with 0, finds records that refer to nothing."""
     sandbox, _, account = await world(profile)
     async with sandbox.client() as crm:

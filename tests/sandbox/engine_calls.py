@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from vtiger_async.sandbox.clock import HeldClock
 from vtiger_async.sandbox.engine import Engine, Fault
 
 NOW = 1_800_000_000.0  # 2027-01-15 08:00:00 UTC, after every seed record
@@ -15,27 +16,11 @@ on_the_cloud = pytest.mark.parametrize("profile", ["cloud"])
 """Marks a test of what only the Cloud has, or does otherwise than the open source."""
 
 
-class StillClock:
-    """A clock that moves only when a test says so."""
-
-    def __init__(self, now: float = NOW) -> None:
-        self.now = now
-
-    def time(self) -> float:
-        return self.now
-
-    def monotonic(self) -> float:
-        return self.now
-
-    async def sleep(self, seconds: float) -> None:
-        self.now += seconds
-
-
 class Crm:
     """An engine with a still clock; parameters that are no text are sent as JSON."""
 
     def __init__(self, **options: Any) -> None:
-        self.clock = StillClock()
+        self.clock = HeldClock(NOW)
         options.setdefault("records", 0)
         self.engine = Engine(clock=self.clock, **options)
 

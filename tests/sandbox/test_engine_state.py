@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from engine_calls import Crm, StillClock
+from engine_calls import Crm
 
 from vtiger_async.errors import ConfigurationError
+from vtiger_async.sandbox.clock import HeldClock
 from vtiger_async.sandbox.engine import OPERATION_NAMES, Engine, Fault
 from vtiger_async.sandbox.folding import fold
 from vtiger_async.sandbox.schema import SCHEMA, load_schema
@@ -240,7 +241,7 @@ def test_times_are_whole_seconds() -> None:
 def test_the_edition_must_be_known() -> None:
     """An unknown edition is refused when the engine is made."""
     with pytest.raises(ConfigurationError, match="unknown edition"):
-        Engine(clock=StillClock(), edition="no such")
+        Engine(clock=HeldClock(), edition="no such")
 
 
 def test_a_field_that_cannot_be_read_is_a_mistake_of_ours() -> None:

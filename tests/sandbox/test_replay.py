@@ -9,11 +9,11 @@ from pathlib import Path
 import anyio
 import pytest
 
-from tests.sandbox.engine_calls import StillClock
 from tests.sandbox.front_calls import http_of
 from tests.sandbox.replay import PREFIXES, Replay, is_invented, read_exchanges
 from tests.sandbox.replay_world import known_records, prepare
 from vtiger_async.sandbox import Sandbox
+from vtiger_async.sandbox.clock import HeldClock
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT.parent / "shared" / "vtiger" / "exchanges"
@@ -37,7 +37,7 @@ pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason="the exchanges are n
 
 async def replayed() -> tuple[Counter[str], Counter[str], dict[str, str]]:
     """Replay all, and return how many counted, how many agreed, and how the others differ."""
-    clock = StillClock(1_795_300_000)
+    clock = HeldClock(1_795_300_000)
     counted: Counter[str] = Counter()
     agreed: Counter[str] = Counter()
     differing: dict[str, str] = {}

@@ -20,7 +20,7 @@ from vtiger_async.transport import Call, CallOptions, waiting_until
 from vtiger_async.transport.http import Outgoing
 from vtiger_async.types import is_list, is_map
 from vtiger_async.vtql import Select
-from vtiger_async.wire.encode import FilePart, Pairs, encode_parameters, form_text, json_text
+from vtiger_async.wire.encode import FilePart, Pairs, encode_parameters, json_text
 from vtiger_async.wire.operations import OPERATIONS, Repeat
 
 if TYPE_CHECKING:
@@ -145,7 +145,9 @@ class Operations:
         try:
             if sessions is None:
                 pairs = encode_parameters(operation, values)
-                request = _request(self._core.url_of(alias or name), operation.verb, pairs, files)
+                request = Outgoing.of(
+                    self._core.url_of(alias or name), operation.verb, pairs, files
+                )
                 call = Call(request, name, operation.repeat, module, record_id)
                 return await self._core.pipeline.run(call, options)
             result = await sessions.operate(
@@ -167,7 +169,7 @@ class Operations:
         try:
             if core.sessions is not None and not operation.startswith("/"):
                 return await core.sessions.run(verb, operation, pairs, options, repeat=repeat)
-            request = _request(core.url_of(operation), verb, pairs)
+            request = Outgoing.of(core.url_of(operation), verb, pairs)
             call = Call(request, operation, repeat, lenient=operation.startswith("/"))
             return await core.pipeline.run(call, options)
         except ApiError as error:
@@ -188,15 +190,6 @@ class Operations:
         if rows and statement.module != "Calendar":  # whose rows may be those of Events
             self._core.learn_prefix(str(rows[0].fields.get("id")), statement.module)
         return rows
-
-
-def _request(url: str, verb: str, pairs: Pairs, files: Sequence[FilePart] = ()) -> Outgoing:
-    """Return a request: a GET in its URL, a POST in its form."""
-    if files:
-        return Outgoing("POST", url, files=tuple(files), fields=dict(pairs))
-    if verb == "POST":
-        return Outgoing("POST", url, form_text(pairs).encode("ascii"))
-    return Outgoing("GET", f"{url}?{form_text(pairs)}" if pairs else url)
 
 
 def read_as(operation: str, read: Callable[..., T], *args: Any) -> T:

@@ -18,11 +18,11 @@ from attrs import define, field
 
 from vtiger_async.client.literals import unreadable
 from vtiger_async.client.projection import names_ids
-from vtiger_async.client.source import JOINED, Source
+from vtiger_async.client.source import Source
 from vtiger_async.errors import AccessDeniedError, InvalidArgumentError, InvalidIdError
 from vtiger_async.models.metadata import Field, Module
 from vtiger_async.models.records import Record
-from vtiger_async.types import ID_FORM
+from vtiger_async.types import ID_FORM, LINE_MODULES
 from vtiger_async.vtql import Condition, Select, Word
 
 __all__ = ["Doubts", "nearest"]
@@ -187,7 +187,7 @@ class Doubts:
         ]
         for name, place in named:
             # The fields of line items are not among those of their module.
-            if name not in known and name != "id" and statement.module not in JOINED:
+            if name not in known and name != "id" and statement.module not in LINE_MODULES:
                 raise _fault(
                     statement.module,
                     f"{place}: {statement.module} has no field {name!r} that this user sees"

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from attrs import evolve
 
-from vtiger_async.client.source import JOINED, PAGE, Source, count_of
+from vtiger_async.client.source import PAGE, Source, count_of
 from vtiger_async.models.records import Record
+from vtiger_async.types import LINE_MODULES
 from vtiger_async.vtql import Condition, F, Select
 
 __all__ = ["next_visible"]
@@ -78,7 +79,7 @@ class _Ranges:
         self._prefix = prefix
         self._down = ordered.descending
         # So many ids are one page, unless rows of line items make more of them.
-        self._least = 1 if ordered.module in JOINED else PAGE
+        self._least = 1 if ordered.module in LINE_MODULES else PAGE
 
     async def search(self, number: int | None) -> list[Record] | None:
         """Return the next page that shows something; None where there is none.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from attrs import define, evolve, field
@@ -23,10 +23,10 @@ from vtiger_async.transport import Call, CallOptions, Pipeline
 from vtiger_async.transport.admission import Admission
 from vtiger_async.transport.http import Outgoing
 from vtiger_async.types import is_map
-from vtiger_async.wire.encode import FilePart, Pairs, form_text
+from vtiger_async.wire.encode import form_text
 from vtiger_async.wire.operations import Repeat
 
-__all__ = ["Login", "left_of", "request_to", "signed"]
+__all__ = ["Login", "left_of", "signed"]
 
 _RACED = frozenset({"INVALID_AUTH_TOKEN", "INVALID_USER_CREDENTIALS"})
 """How a login fails whose challenge another program has made void - or whose key is wrong."""
@@ -84,7 +84,9 @@ class Login:
 
     async def _challenge(self, options: CallOptions) -> str:
         pairs = [("username", self.username), ("operation", "getchallenge")]
-        call = Call(request_to(self.url, "GET", pairs), "getchallenge", Repeat.SAFE)
+        call = Call(
+            Outgoing.of(self.url, "GET", pairs, anonymous=True), "getchallenge", Repeat.SAFE
+        )
         try:
             result = await self.pipeline.run(call, options)
         except AccessDeniedError as error:  # "username does not exists"
@@ -96,7 +98,7 @@ class Login:
         digest = hashlib.md5(secret, usedforsecurity=False).hexdigest()
         pairs = [("username", self.username), ("accessKey", digest), ("operation", "login")]
         # A lost reply leaves a session that nobody knows, and harms nothing.
-        call = Call(request_to(self.url, "POST", pairs), "login", Repeat.SAFE)
+        call = Call(Outgoing.of(self.url, "POST", pairs, anonymous=True), "login", Repeat.SAFE)
         result = await self.pipeline.run(call, options)
         name = _text_of(result, "sessionName", call)
         self.user = {key: value for key, value in result.items() if key != "sessionName"}
@@ -109,23 +111,6 @@ def left_of(options: CallOptions, deadline: float, admission: Admission) -> Call
     if math.isinf(deadline):
         return options
     return evolve(options, max_wait=max(0.0, deadline - admission.now()))
-
-
-def request_to(url: str, verb: str, pairs: Pairs, files: Sequence[FilePart] = ()) -> Outgoing:
-    """Return a request to webservice.php: a GET in its URL, a POST in its form.
-
-    Args:
-        url: The address of webservice.php.
-        verb: The HTTP method.
-        pairs: The parameters, the operation's name among them.
-        files: Files that make the form multipart.
-    """
-    if files:
-        return Outgoing("POST", url, files=tuple(files), fields=dict(pairs), anonymous=True)
-    text = form_text(pairs)
-    if verb == "GET":
-        return Outgoing("GET", f"{url}?{text}", anonymous=True)
-    return Outgoing("POST", url, text.encode("ascii"), anonymous=True)
 
 
 def signed(request: Outgoing, name: str) -> Outgoing:

@@ -13,9 +13,10 @@ from datetime import UTC, datetime
 from attrs import define, evolve, field
 
 from vtiger_async.client.position import Position
-from vtiger_async.client.source import JOINED, PAGE, Source, by_number
+from vtiger_async.client.source import PAGE, Source, by_number
 from vtiger_async.errors import AccessDeniedError, InvalidArgumentError
 from vtiger_async.models.records import Record
+from vtiger_async.types import LINE_MODULES
 from vtiger_async.vtql import Condition, F, Select
 
 __all__ = ["URL_BYTES", "Reader", "is_by_id", "widest"]
@@ -49,7 +50,7 @@ class Reader:
     def __attrs_post_init__(self) -> None:
         """Cut the statement where it is too long for a URL."""
         whole = evolve(self.statement, limit_to=None, offset_by=None)
-        self.is_joined = whole.module in JOINED
+        self.is_joined = whole.module in LINE_MODULES
         self.pieces = whole.split(URL_BYTES, sent_as=widest)
         if len(self.pieces) > 1 and (self.statement.order_fields or self.statement.offset_by):
             raise InvalidArgumentError(

@@ -14,13 +14,10 @@ from vtiger_async.errors import (
     RecordNotFoundError,
 )
 from vtiger_async.models.records import LookupHit, Record, User
-from vtiger_async.types import FieldValue, RecordId
+from vtiger_async.types import LINE_MODULES, FieldValue, RecordId
 from vtiger_async.wire.encode import FilePart, checked_module, encode_element
 
 __all__ = ["RecordOperations"]
-
-_LINE_MODULES = frozenset(("Invoice", "PurchaseOrder", "Quotes", "SalesOrder"))
-"""The standard modules whose records have line items."""
 
 
 class RecordOperations(MetadataOperations):
@@ -150,7 +147,7 @@ class RecordOperations(MetadataOperations):
             InvalidArgumentError: `LineItems` would drop lines.
             SilentChangeError: It was changed to other values; for `strict` clients.
             AccessDeniedError: No permission, or no such record.
-            LineItemsError: Replacing the lines failed, and the old ones may be gone.
+            LineItemsError: Replacing the lines failed: they may be others, and the totals 0.
             OutcomeUnknownError: The change may or may not have happened.
         """
         return await self._change("revise", record_id, fields, replace_lines=replace_lines)
@@ -184,7 +181,7 @@ class RecordOperations(MetadataOperations):
     ) -> Record:
         """Check the fields, send them, and compare what came back with them."""
         mode = self._writing.validate
-        if operation == "create" and ("LineItems" in fields or module in _LINE_MODULES):
+        if operation == "create" and ("LineItems" in fields or module in LINE_MODULES):
             from vtiger_async.client.lines import prepared
 
             fields = prepared(self._core, module, fields, operation, validate=mode)

@@ -22,9 +22,10 @@ from attrs import evolve, frozen
 from vtiger_async.client.ordering import reader_of
 from vtiger_async.client.paging import URL_BYTES, is_by_id, widest
 from vtiger_async.client.position import Position
-from vtiger_async.client.source import JOINED, PAGE, Source, by_number, count_of
+from vtiger_async.client.source import PAGE, Source, by_number, count_of
 from vtiger_async.errors import AccessDeniedError, QuerySyntaxError
 from vtiger_async.models.records import Record
+from vtiger_async.types import LINE_MODULES
 from vtiger_async.vtql import F, Select
 from vtiger_async.vtql.normal import alternatives, encoded_length
 from vtiger_async.vtql.tree import AllOf, AnyOf
@@ -131,7 +132,7 @@ class _Retrieved:
         It is cut at 100 rows. What the user may not see is taken out of it later, so where that can
         be, a count has to tell.
         """
-        if len(page) >= PAGE or self._module in JOINED:
+        if len(page) >= PAGE or self._module in LINE_MODULES:
             return False
         if await self._relation.source.sees_all():
             return True

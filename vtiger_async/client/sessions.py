@@ -14,7 +14,7 @@ from typing import Any
 import anyio.lowlevel
 from attrs import define, evolve, field
 
-from vtiger_async.client.login import Login, left_of, request_to
+from vtiger_async.client.login import Login, left_of
 from vtiger_async.client.session_pool import NoSessionError, SessionPool, Turn
 from vtiger_async.errors import (
     AuthenticationError,
@@ -26,6 +26,7 @@ from vtiger_async.errors import (
 )
 from vtiger_async.retry import Verdict, verdict
 from vtiger_async.transport import Call, CallOptions, Pipeline
+from vtiger_async.transport.http import Outgoing
 from vtiger_async.wire.encode import FilePart, Pairs, encode_parameters
 from vtiger_async.wire.operations import OPERATIONS, Operation, Repeat
 
@@ -131,7 +132,8 @@ class Sessions:
             UnsupportedOperationError: This webservice.php has no such operation.
             VtigerError: As `Pipeline.run`.
         """
-        request = request_to(self.login.url, verb, [*pairs, ("operation", name)], files)
+        whole = [*pairs, ("operation", name)]
+        request = Outgoing.of(self.login.url, verb, whole, files, anonymous=True)
         call = Call(request, name, repeat, module, record_id)
         deadline = self.pipeline.admission.now() + options.max_wait
         if name in self._absent:
@@ -189,7 +191,8 @@ class Sessions:
 
     async def _exists(self, call: Call, options: CallOptions, deadline: float) -> bool:
         """Return whether the server has an operation; True also where it cannot be told."""
-        bare = request_to(self.login.url, call.request.verb, [("operation", call.operation)])
+        named = [("operation", call.operation)]
+        bare = Outgoing.of(self.login.url, call.request.verb, named, anonymous=True)
         probe = Call(bare, call.operation, Repeat.NEVER)
         try:
             await self.pipeline.run(probe, left_of(options, deadline, self.pipeline.admission))

@@ -12,13 +12,10 @@ from vtiger_async.models.records import Record
 from vtiger_async.types import whole_number
 from vtiger_async.vtql import Select
 
-__all__ = ["JOINED", "PAGE", "FetchPage", "Source", "by_number", "count_of"]
+__all__ = ["PAGE", "FetchPage", "Source", "by_number", "count_of"]
 
 PAGE = 100
 """Records of one page; the server silently cuts more to this (measured on Vtiger 8.4)."""
-JOINED = frozenset({"Invoice", "PurchaseOrder", "Quotes", "SalesOrder"})
-"""Modules whose rows come joined with line items, before the page is cut at 100 rows (measured): a
-page holds fewer records than rows, and an offset counts rows."""
 
 FetchPage: TypeAlias = Callable[[Select], Coroutine[Any, Any, list[Record]]]
 """Makes one query and returns its records."""

@@ -20,8 +20,9 @@ from attrs import frozen
 
 from vtiger_async.sandbox import Sandbox
 from vtiger_async.sandbox.check_compare import Difference, Exchange
-from vtiger_async.sandbox.check_replay import HeldClock, Replay
+from vtiger_async.sandbox.check_replay import Replay
 from vtiger_async.sandbox.check_world import World, prefixes_of
+from vtiger_async.sandbox.clock import HeldClock
 from vtiger_async.sandbox.profiles import ProfileName, profile_named
 from vtiger_async.types import is_list, is_map
 

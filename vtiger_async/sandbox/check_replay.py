@@ -12,7 +12,7 @@ import json
 import re
 from calendar import timegm
 from time import strptime
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 import httpx
 from attrs import define, field
@@ -28,48 +28,16 @@ from vtiger_async.sandbox.check_compare import (
     mapped,
     shown,
 )
+from vtiger_async.sandbox.clock import HeldClock
 from vtiger_async.sandbox.schema import SCHEMA, Module
 from vtiger_async.sandbox.webservice import WEBSERVICE_PATH
 from vtiger_async.types import is_map
 
-__all__ = ["HeldClock", "Replay", "SettableClock"]
+__all__ = ["Replay"]
 
 _TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d")
 _WRITES = ("create", "update", "revise", "webservice_front")
 _MAKES = ("create", "convertlead", "webservice_front")
-
-
-class SettableClock(Protocol):
-    """A clock whose time can be put anywhere.
-
-    Attributes:
-        now: The Unix time that it shows.
-    """
-
-    now: float
-
-
-@define
-class HeldClock:
-    """A clock that stands where it is put; whoever sleeps on it moves it.
-
-    Attributes:
-        now: The Unix time that it shows.
-    """
-
-    now: float = 0.0
-
-    def time(self) -> float:
-        """Return the wall time in Unix seconds."""
-        return self.now
-
-    def monotonic(self) -> float:
-        """Return the same: it never goes back while a recording is replayed."""
-        return self.now
-
-    async def sleep(self, seconds: float) -> None:
-        """Move the clock."""
-        self.now += seconds
 
 
 _OF_A_PERSON = (
@@ -92,7 +60,7 @@ class Replay:
     """
 
     sandbox: Sandbox
-    clock: SettableClock
+    clock: HeldClock
     http: httpx.AsyncClient
     prefixes: Prefixes
     users: dict[str, str] = field(factory=dict[str, str])

@@ -1,4 +1,4 @@
-"""A clock that moves by hand, for tests that decide themselves when time passes."""
+"""Clocks that move by hand, where a test or a recording decides when time passes."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import heapq
 from itertools import count
 
 import anyio
+from attrs import define
 
-__all__ = ["ManualClock"]
+__all__ = ["HeldClock", "ManualClock"]
 
 
 class ManualClock:
@@ -60,3 +61,26 @@ class ManualClock:
         self._now += seconds
         while self._sleepers and self._sleepers[0][0] <= self._now:
             heapq.heappop(self._sleepers)[2].set()
+
+
+@define
+class HeldClock:
+    """A clock that stands where it is put; whoever sleeps on it moves it.
+
+    Attributes:
+        now: The Unix time that it shows.
+    """
+
+    now: float = 0.0
+
+    def time(self) -> float:
+        """Return the wall time in Unix seconds."""
+        return self.now
+
+    def monotonic(self) -> float:
+        """Return the same: it is never put back."""
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        """Move the clock."""
+        self.now += seconds

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import base64
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, cast
 from urllib.request import getproxies, proxy_bypass
@@ -29,7 +29,7 @@ from vtiger_async.errors import (
 )
 from vtiger_async.transport.admission import Ticket
 from vtiger_async.wire.decode import Answer
-from vtiger_async.wire.encode import FilePart
+from vtiger_async.wire.encode import FilePart, Pairs, form_text
 
 __all__ = ["Http", "Outgoing"]
 
@@ -72,6 +72,33 @@ class Outgoing:
     files: tuple[FilePart, ...] = ()
     fields: Mapping[str, str] = field(factory=dict[str, str], repr=False)
     anonymous: bool = False
+
+    @classmethod
+    def of(
+        cls,
+        url: str,
+        verb: str,
+        pairs: Pairs,
+        files: Sequence[FilePart] = (),
+        *,
+        anonymous: bool = False,
+    ) -> Outgoing:
+        """Return a request with its parameters: those of a GET in its URL, of a POST in its form.
+
+        Args:
+            url: The address.
+            verb: The HTTP method.
+            pairs: The parameters.
+            files: Files that make the form multipart.
+            anonymous: Whether it goes without the user's key.
+        """
+        if files:
+            fields = dict(pairs)
+            return cls("POST", url, files=tuple(files), fields=fields, anonymous=anonymous)
+        text = form_text(pairs)
+        if verb == "POST":
+            return cls("POST", url, text.encode("ascii"), anonymous=anonymous)
+        return cls("GET", f"{url}?{text}" if text else url, anonymous=anonymous)
 
 
 class _HideQueries(logging.Filter):
