@@ -195,7 +195,8 @@ class Fleet:
         at: When it was last changed.
         born: When it was first changed.
         windows: Minute, hour and day.
-        loans: By process: calls on loan, and when it was last heard of.
+        loans: By process: calls on loan, when it was last heard of, and the moments from which on
+            those may be made that are not due yet.
         queue: The processes that wait with bulk, and until when their place is kept.
         urgent: The interactive calls of the last two minutes.
         others: Calls of other programs that have shown in the last five minutes.
@@ -216,7 +217,7 @@ class Fleet:
     at: float = 0.0
     born: float = 0.0
     windows: list[Tally] = field(factory=_windows)
-    loans: dict[str, list[float]] = field(factory=dict[str, "list[float]"])
+    loans: dict[str, list[Any]] = field(factory=dict[str, "list[Any]"])
     queue: list[list[Any]] = field(factory=list["list[Any]"])
     urgent: Tally = field(factory=lambda: Tally("minute", 120.0, 5.0))
     others: Tally = field(factory=lambda: Tally("minute", 300.0, 1.0))
@@ -257,4 +258,4 @@ class Fleet:
 
     def out(self) -> int:
         """Return how many calls are on loan."""
-        return int(sum(loan[0] for loan in self.loans.values()))
+        return sum(loan[0] for loan in self.loans.values())

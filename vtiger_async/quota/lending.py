@@ -71,6 +71,8 @@ _LEAST_HOUR = 50
 """Calls; a refusal at fewer in the hour is not the hour's: no edition has less than 100."""
 _DRY = 5.0
 """Seconds without a call that leaves the minute, from which on bulk makes do with what is there."""
+_LOOK = 0.05
+"""Seconds before the headers' word ends from which on nothing is lent for later."""
 _STEPS = (10.0, 20.0, 30.0, 40.0, 50.0)
 """Parts of a sixtieth of a window, ahead, at which the forecast of it is looked at."""
 _ORDER: tuple[Priority, ...] = ("interactive", "sync", "bulk")
@@ -82,7 +84,7 @@ CONSTANTS: dict[str, float] = {
     "unsure": _UNSURE, "soon": _SOON, "deviations": _DEVIATIONS, "least_seen": _LEAST_SEEN, "last": _LAST,
     "probes": _PROBES, "silent": _SILENT, "late": _LATE, "over": _OVER, "place": _PLACE,
     "least": _LEAST, "most": _MOST, "part": _PART, "turn": _TURN, "back": _RETURN,
-    "confused": _CONFUSED, "share": _SHARE, "least_hour": _LEAST_HOUR, "dry": _DRY, "keep": 2000 * int(_DAY),
+    "confused": _CONFUSED, "share": _SHARE, "least_hour": _LEAST_HOUR, "dry": _DRY, "look": _LOOK, "keep": 2000 * int(_DAY),
 }  # fmt: skip
 """The numbers above, for the script that does the same within Redis; `keep` in milliseconds."""
 
@@ -120,23 +122,25 @@ def _utc(window: Tally, message: Message) -> bool:
 
 
 def _settle(fleet: Fleet, now: float, message: Message) -> None:
-    for member, (calls, heard_at) in list(fleet.loans.items()):
+    for member, (calls, heard_at, _) in list(fleet.loans.items()):
         if now - heard_at > LOAN and calls:
-            _count(fleet, heard_at + LOAN, int(calls))
-            fleet.loans[member][0] = 0
+            _count(fleet, heard_at + LOAN, calls)
+            fleet.loans[member] = [0, heard_at, []]
         if now - heard_at > _MEMBER:
             del fleet.loans[member]
     if not message.member:
         return
-    loan = fleet.loans.setdefault(message.member, [0, now])
+    loan = fleet.loans.setdefault(message.member, [0, now, []])
     loan[1] = now
+    # Where something comes back it is not known which of them: all are taken to be due.
+    loan[2] = [] if message.unused else [slot for slot in loan[2] if slot > now]
     for age, calls in message.used:
-        known = min(calls, int(loan[0]))  # the rest has been counted when the loan ended
+        known = min(calls, loan[0])  # the rest has been counted when the loan ended
         loan[0] -= known
         _count(fleet, now - age, known)
     for age, calls in message.extra:
         _count(fleet, now - age, calls)
-    back = min(message.unused, int(loan[0]))
+    back = min(message.unused, loan[0])
     loan[0] -= back
     for window in fleet.windows:
         if window.left is not None:
@@ -164,12 +168,12 @@ def _heal(fleet: Fleet, now: float, message: Message) -> None:
         fleet.back.append(message.member)
 
 
-def _missing(fleet: Fleet, now: float, limit: int) -> int:
-    """Return how many calls to leave to processes that may still be without the store."""
+def _missing(fleet: Fleet, now: float, window: Tally) -> int:
+    """Return how many calls of the minute to leave to processes that are not back yet."""
     missing = fleet.expected - len(fleet.back)
-    if now >= fleet.healing or missing <= 0:
+    if window.name != "minute" or window.limit is None or now >= fleet.healing or missing <= 0:
         return 0
-    return math.ceil(missing * _SHARE * limit / fleet.expected)
+    return math.ceil(missing * _SHARE * window.limit / fleet.expected)
 
 
 def _block(fleet: Fleet, now: float, message: Message) -> None:
@@ -238,34 +242,55 @@ def _limit(window: Tally, message: Message) -> float:
     return window.limit
 
 
-def _room(fleet: Fleet, now: float, message: Message, keep: int, window: Tally) -> float:
-    """Return how many calls one window has room for, by the counts and by the headers' word."""
-    limit = _limit(window, message)
-    room = limit - fleet.out() - sum(count for _, count in window.counts) - keep
-    if window.name == "minute" and window.limit is not None:
-        room -= _missing(fleet, now, window.limit)
-    return room
+def _room(fleet: Fleet, now: float, message: Message, window: Tally) -> float:
+    """Return how many calls more one window allows, by what has been counted and lent."""
+    used = fleet.out() + sum(count for _, count in window.counts)
+    return _limit(window, message) - used - _missing(fleet, now, window)
 
 
-def _wait(
-    fleet: Fleet, now: float, message: Message, keep: int, calls: int
-) -> tuple[float, WindowName]:
-    """Return the seconds until so many calls more have room, and the window that says so."""
+def _wait(fleet: Fleet, now: float, message: Message, keep: int) -> tuple[float, WindowName]:
+    """Return the seconds until one call more has room, and the window that says so.
+
+    Args:
+        fleet: The state.
+        now: The moment.
+        message: Whose limits count.
+        keep: How many calls are to have room besides.
+    """
     wait, binding = max(0.0, fleet.blocked_until - now), fleet.blamed
     for window in fleet.windows:
-        excess = calls - _room(fleet, now, message, keep, window)
         later = 0.0
-        if excess > 0:
+        if window.name == "minute":
+            later = _minute_wait(fleet, now, _limit(window, message) - 1 - keep)
+        elif (excess := 1 + keep - _room(fleet, now, message, window)) > 0:
             later = window.frees_in(now, excess, utc=_utc(window, message))
         if window.left is not None and now < window.ends_at:
-            left = window.left - keep
-            if window.name == "minute" and window.limit is not None:
-                left -= _missing(fleet, now, window.limit)
-            if left < calls:
+            if window.left - _missing(fleet, now, window) < 1 + keep:
                 later = max(later, window.ends_at - now)
         if later > wait:
             wait, binding = later, window.name
     return wait, binding
+
+
+def _minute_wait(fleet: Fleet, now: float, most: float) -> float:
+    """Return the seconds after which the minute never has more than so many calls; else infinity.
+
+    Calls that were lent for later are not in the way of one that is made before: what they will
+    take comes free until then.
+    """
+    minute = fleet.windows[0]
+    most -= _missing(fleet, now, minute)
+    steps = [(minute.leaves(i), -entry[1]) for i, entry in enumerate(minute.counts)]
+    later = [(slot, 1) for _, _, slots in fleet.loans.values() for slot in slots if slot > now]
+    load = fleet.out() - len(later) + sum(count for _, count in minute.counts)
+    wait = 0.0 if load <= most else math.inf
+    for at, calls in sorted(steps + later):
+        load += calls
+        if load > most:
+            wait = math.inf
+        elif math.isinf(wait):
+            wait = at - now
+    return wait
 
 
 def _word_left(fleet: Fleet, now: float) -> float:
@@ -279,21 +304,16 @@ def _word_left(fleet: Fleet, now: float) -> float:
 
 def _lend(fleet: Fleet, now: float, message: Message) -> Reply:
     minute = fleet.windows[0]
-    free_in, binding = _wait(fleet, now, message, 0, 1)
+    free_in, binding = _wait(fleet, now, message, 0)
     # A server that shows nothing of its minute cannot be asked about it.
     asking = not fleet.heard if minute.left is None else now >= minute.ends_at
     if asking and fleet.probes >= _PROBES and now - fleet.probed_at > _LATE:
         fleet.probes = 0  # their answers are lost: others ask
     fleet.queue = [place for place in fleet.queue if place[1] > now and place[0] in fleet.loans]
-    slots, ask_in = [], free_in
+    slots: list[float] = []
+    ask_in = free_in
     if message.want > 0 and message.member:
-        slots, ask_in = _slots(fleet, now, message, _PROBES - fleet.probes if asking else None)
-        fleet.loans[message.member][0] += len(slots)
-        for window in fleet.windows:
-            if window.left is not None:
-                window.left -= len(slots)
-        if asking and slots:
-            fleet.probes, fleet.probed_at = fleet.probes + len(slots), now
+        slots, ask_in = _slots(fleet, now, message, asking=asking)
     out = fleet.out()
     minute_used, hour_used, day_used = (sum(n for _, n in w.counts) + out for w in fleet.windows)
     minute_limit, hour_limit, day_limit = (window.limit for window in fleet.windows)
@@ -311,72 +331,95 @@ def _lend(fleet: Fleet, now: float, message: Message) -> Reply:
 
 
 def _slots(
-    fleet: Fleet, now: float, message: Message, probes: int | None
+    fleet: Fleet, now: float, message: Message, *, asking: bool
 ) -> tuple[list[float], float]:
     """Return when each call that is lent may be made, and when to ask for more."""
-    rank = rank_of(message)
-    due = rank > 0 and fleet.passed >= _TURN
-    if probes is not None:
-        wait, _ = _wait(fleet, now, message, 0, 1)
-        ready = (_wait(fleet, now, message, 0, calls)[0] <= 0 for calls in range(1, probes + 1))
-        slots = [0.0] * min(message.want, sum(takewhile(bool, ready)))
-        if rank == 0:
-            fleet.urgent.add(now, min(len(slots), message.waiting))
-        return slots, max(wait, _OVER)
-    if rank == 2 and not due:
-        return _turn(fleet, now, message)
-    keep = _kept(fleet, now) if rank and not due else 0
-    slots, wait = [], 0.0
-    for calls in range(1, message.want + 1):
-        wait, _ = _wait(fleet, now, message, keep, calls)
-        if wait > _PATIENCE or wait >= _word_left(fleet, now) or (due and calls > 1):
-            break
-        if calls > max(1, message.waiting):
-            part = _PART * min(_room(fleet, now, message, keep, w) for w in fleet.windows)
-            if wait > 0 or calls > part:
-                break
-        slots.append(wait)
+    rank, due = rank_of(message), fleet.passed >= _TURN
+    if asking:
+        slots, ask_in = _probes(fleet, now, message)
+    elif rank == 2 and not due:
+        slots, ask_in = _turn(fleet, now, message)
+    else:
+        slots, ask_in = _at_once(fleet, now, message, due=due and rank > 0)
     if rank == 0:
         fleet.passed += len(slots)
         fleet.urgent.add(now, min(len(slots), message.waiting))
     elif slots:
         fleet.passed = 0
-    return slots, 0.0 if slots else wait
+    return slots, ask_in
+
+
+def _take(fleet: Fleet, now: float, message: Message, wait: float) -> float:
+    """Lend one call, and return its moment."""
+    loan = fleet.loans[message.member]
+    loan[0] += 1
+    loan[2].append(now + wait)
+    for window in fleet.windows:
+        if window.left is not None:
+            window.left -= 1
+    return wait
+
+
+def _probes(fleet: Fleet, now: float, message: Message) -> tuple[list[float], float]:
+    """Lend the few calls whose answers tell what the server has counted."""
+    slots: list[float] = []
+    wait = 0.0
+    while len(slots) < message.want and fleet.probes < _PROBES:
+        wait, _ = _wait(fleet, now, message, 0)
+        if wait > 0:
+            break
+        slots.append(_take(fleet, now, message, 0.0))
+        fleet.probes, fleet.probed_at = fleet.probes + 1, now
+    return slots, max(wait, _UNSURE if rank_of(message) == 2 else _OVER)
+
+
+def _at_once(
+    fleet: Fleet, now: float, message: Message, *, due: bool
+) -> tuple[list[float], float]:
+    """Lend to those who have no time: what there is, or the next that comes free."""
+    keep = _kept(fleet, now) if rank_of(message) and not due else 0
+    part = _PART * min(_room(fleet, now, message, window) for window in fleet.windows)
+    slots: list[float] = []
+    while len(slots) < (1 if due else message.want):
+        wait, _ = _wait(fleet, now, message, keep)
+        expected = len(slots) >= max(1, message.waiting)  # nobody waits for this one yet
+        if expected and (wait > 0 or len(slots) >= part):
+            break
+        if wait > _PATIENCE or wait >= _word_left(fleet, now):
+            return slots, wait
+        slots.append(_take(fleet, now, message, wait))
+    return slots, 0.0
 
 
 def _turn(fleet: Fleet, now: float, message: Message) -> tuple[list[float], float]:
     """Lend to bulk whose turn it is; return the calls' moments, and when to ask for more."""
     ends = _minute_ends(fleet, now)
-    gap = _gap(fleet, now, message, ends)
-    ahead = max(_EARLY, min(max(_AHEAD, _FEW / _even(fleet, message)), (ends - now) / 2))
+    ahead = max(2 * _EARLY, min(max(_AHEAD, _FEW / _even(fleet, message)), (ends - now) / 2))
     start = max(fleet.paced_at, now)
-    ahead_of_me = list(takewhile(lambda place: place[0] != message.member, fleet.queue))
-    late = sum(until - _PLACE <= start for _, until in ahead_of_me)  # they are expected by now
+    earlier = list(takewhile(lambda place: place[0] != message.member, fleet.queue))
+    late = sum(until - _PLACE <= start for _, until in earlier)  # they are expected by now
     # Who is late for a turn is passed over, and keeps the place.
     mine = start <= now + _EARLY if not late else now >= fleet.paced_at + late * _OVER
-    keep = _kept(fleet, now)
+    keep, gap = _kept(fleet, now), _gap(fleet, now, message, ends)
+    last = min(ahead, _word_left(fleet, now) - _LOOK)
     slots: list[float] = []
-    first = start - now
-    for calls in range(1, message.want + 1):
-        wait, _ = _wait(fleet, now, message, keep, calls)
-        at = max(start - now, wait)
-        if calls == 1:
-            first = at
-        if not mine or at > ahead or at >= _word_left(fleet, now):
+    while True:
+        wait = max(start - now, _wait(fleet, now, message, keep)[0])
+        if not mine or wait > last or len(slots) == message.want:
             break
-        slots.append(at)
-        start = now + at + gap
+        slots.append(_take(fleet, now, message, wait))
+        start = now + wait + gap
     if slots:
         fleet.queue = [place for place in fleet.queue if place[0] != message.member]
-        fleet.paced_at, fleet.passed = start, 0
+        fleet.paced_at = start
         return slots, start - now - _EARLY / 2
-    if math.isinf(first):
-        first = _UNSURE
-    for _, until in ahead_of_me:
-        if until - _PLACE <= now + first:
-            first += ahead
+    if math.isinf(wait):
+        wait = _UNSURE
+    for _, until in earlier:
+        if until - _PLACE <= now + wait:
+            wait += ahead
     # By the end of the minute all may ask: what is left of it is lost, and a new one begins.
-    wait = max(min(first - _EARLY / 2, _MOST, ends - now), _LEAST)
+    wait = max(min(wait - _EARLY / 2, _MOST, ends - now), _LEAST)
     for place in fleet.queue:
         if place[0] == message.member:
             place[1] = now + wait + _PLACE
@@ -433,7 +476,7 @@ def _rates(fleet: Fleet, now: float, message: Message, ends: float) -> Iterator[
         if window.limit is None or (window.name == "day" and not message.even):
             continue
         unit = window.span / 60.0
-        room = _room(fleet, now, message, 0, window)
+        room = _room(fleet, now, message, window)
         last = ends - now if window.name == "minute" else window.span
         kept = _urgently(fleet, now, min(last, unit * _SOON))
         for ahead in (*(unit * step for step in _STEPS if unit * step < last), last):
