@@ -13,6 +13,7 @@ keeps the state; what goes in and out are spans, so that the clocks of the proce
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from typing import Any
 
 from attrs import asdict, define, evolve, field, frozen
@@ -20,7 +21,7 @@ from attrs import asdict, define, evolve, field, frozen
 from vtiger_async.quota import Priority
 from vtiger_async.quota.windows import WindowName
 
-__all__ = ["VERSION", "Fleet", "Message", "Reply", "Tally"]
+__all__ = ["VERSION", "Fleet", "Loan", "Message", "Reply", "Tally"]
 
 VERSION = 1
 """Of what is kept. A store that holds another one is not touched."""
@@ -131,6 +132,10 @@ class Tally:
         """Return how many calls count, and forget those that do not."""
         while self.counts and self.leaves(0, utc=utc) <= now:
             del self.counts[0]
+        return self.total()
+
+    def total(self) -> int:
+        """Return how many calls are counted; `used` has forgotten those that do not count."""
         return sum(count for _, count in self.counts)
 
     def leaves(self, index: int, *, utc: bool = False) -> float:
@@ -182,6 +187,21 @@ class Tally:
         return math.inf
 
 
+@define
+class Loan:
+    """What one process was lent, and has not told of yet.
+
+    Attributes:
+        heard_at: When it was last heard of.
+        paced_at: When its next bulk call is due.
+        slots: For each call, the moment from which on it may be made; the earliest first.
+    """
+
+    heard_at: float = 0.0
+    paced_at: float = 0.0
+    slots: list[float] = field(factory=list[float])
+
+
 def _windows() -> list[Tally]:
     return [Tally("minute", 60.0, 0.25), Tally("hour", 3600.0, 15.0), Tally("day", _DAY, 300.0)]
 
@@ -195,15 +215,12 @@ class Fleet:
         at: When it was last changed.
         born: When it was first changed.
         windows: Minute, hour and day.
-        loans: By process: calls on loan, when it was last heard of, and the moments from which on
-            those may be made that are not due yet.
-        queue: The processes that wait with bulk, and until when their place is kept.
+        loans: What each process was lent.
         urgent: The interactive calls of the last two minutes.
         others: Calls of other programs that have shown in the last five minutes.
         blocked_until: When calls may go again after a 429.
         blamed: The window that the 429 was blamed on.
         doubted_at: When an hour's limit that was learned is to be raised; 0 where none was.
-        paced_at: When the next bulk call is due.
         passed: Calls lent to interactive callers since others had their turn.
         probes: Calls lent since the headers' word ended.
         probed_at: When the last of them was lent.
@@ -217,14 +234,12 @@ class Fleet:
     at: float = 0.0
     born: float = 0.0
     windows: list[Tally] = field(factory=_windows)
-    loans: dict[str, list[Any]] = field(factory=dict[str, "list[Any]"])
-    queue: list[list[Any]] = field(factory=list["list[Any]"])
+    loans: dict[str, Loan] = field(factory=dict[str, Loan])
     urgent: Tally = field(factory=lambda: Tally("minute", 120.0, 5.0))
     others: Tally = field(factory=lambda: Tally("minute", 300.0, 1.0))
     blocked_until: float = 0.0
     blamed: WindowName = "minute"
     doubted_at: float = 0.0
-    paced_at: float = 0.0
     passed: int = 0
     probes: int = 0
     probed_at: float = 0.0
@@ -236,6 +251,7 @@ class Fleet:
     def dump(self) -> dict[str, Any]:
         """Return it as JSON has it."""
         kept = asdict(self, recurse=False)
+        kept["loans"] = {name: asdict(loan, recurse=False) for name, loan in self.loans.items()}
         kept["windows"] = [asdict(window, recurse=False) for window in self.windows]
         for name in ("urgent", "others"):
             kept[name] = asdict(kept[name], recurse=False)
@@ -254,8 +270,13 @@ class Fleet:
             raise ValueError("the quota was kept by another version of vtiger-async")
         windows = [Tally(**window) for window in kept["windows"]]
         urgent, others = Tally(**kept["urgent"]), Tally(**kept["others"])
-        return evolve(cls(**kept), windows=windows, urgent=urgent, others=others)
+        loans = {name: Loan(**loan) for name, loan in kept["loans"].items()}
+        return evolve(cls(**kept), windows=windows, loans=loans, urgent=urgent, others=others)
 
     def out(self) -> int:
         """Return how many calls are on loan."""
-        return sum(loan[0] for loan in self.loans.values())
+        return sum(len(loan.slots) for loan in self.loans.values())
+
+    def due(self, moment: float) -> int:
+        """Return how many calls are on loan that could be made by a moment."""
+        return sum(bisect_right(loan.slots, moment) for loan in self.loans.values())

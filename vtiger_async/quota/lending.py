@@ -9,25 +9,26 @@ towards the end of the minute.
 from __future__ import annotations
 
 import math
-from itertools import takewhile
+from bisect import insort
 from collections.abc import Iterator
 
 from vtiger_async.quota import Priority
-from vtiger_async.quota.fleet import Fleet, Message, Reply, Tally
+from vtiger_async.quota.fleet import VERSION, Fleet, Loan, Message, Reply, Tally
 from vtiger_async.quota.windows import MARGIN, WindowName
 
 __all__ = ["CONSTANTS", "LOAN", "exchange", "rank_of"]
 
-LOAN = 15.0
+LOAN = 45.0
 """Seconds without a word from a borrower after which what it was lent counts as used."""
 _MEMBER = 60.0
 """Seconds without a word after which a process is no member any more."""
-_AHEAD = 8.0
-"""Seconds of bulk's pace that are lent at a time, so that a call costs less than a message."""
+_AHEAD, _LEAST_AHEAD = 20.0, 2.0
+"""Seconds of bulk's pace that are lent at a time, so that a call costs less than a message; and how
+far that shrinks towards the end of the minute."""
 _FEW = 3
 """Calls that are lent at a time where they come more slowly than that."""
 _EARLY = 1.0
-"""Seconds before its turn from which on a process has it: what it is lent starts later."""
+"""Seconds before its next call can be due at which bulk asks for it."""
 _HASTE = 1.5
 """How much faster than the even rate bulk may go, to make use of what was kept."""
 _LEAST_SHARE = 0.1
@@ -47,14 +48,16 @@ _UNSURE = 1.0
 """Seconds after which to ask again where all calls are on loan: nobody knows when they leave."""
 _PROBES = 2
 """Calls lent while nothing is known of what the server has counted."""
-_SILENT = 12.0
+_SILENT = 30.0
 """Seconds without any message after which the headers' word is too old, and calls ask again."""
 _LATE = 2.0
 """Seconds after which other calls are lent to ask, if the first got no answer."""
-_OVER = 0.3
-"""Seconds by which those before are late when the next one takes the turn."""
-_PLACE = 3.0
-"""Seconds by which a process may be late, and keeps its place in the queue."""
+_AGAIN = 0.3
+"""Seconds after which somebody who waits asks again while answers are awaited."""
+_UNTOLD = 3.0
+"""Seconds after its moment from which on a lent call is taken to be in the server's count."""
+_GONE = 5.0
+"""Seconds after its moment from which on a process that has not asked has no share of bulk."""
 _LEAST, _MOST = 0.1, 30.0
 """Seconds after which a process that got nothing asks again."""
 _PART = 0.25
@@ -79,12 +82,14 @@ _ORDER: tuple[Priority, ...] = ("interactive", "sync", "bulk")
 _DAY = 86_400.0
 
 CONSTANTS: dict[str, float] = {
-    "margin": MARGIN, "loan": LOAN, "member": _MEMBER, "ahead": _AHEAD, "few": _FEW,
-    "early": _EARLY, "haste": _HASTE, "least_share": _LEAST_SHARE, "patience": _PATIENCE,
-    "unsure": _UNSURE, "soon": _SOON, "deviations": _DEVIATIONS, "least_seen": _LEAST_SEEN, "last": _LAST,
-    "probes": _PROBES, "silent": _SILENT, "late": _LATE, "over": _OVER, "place": _PLACE,
+    "margin": MARGIN, "loan": LOAN, "member": _MEMBER, "ahead": _AHEAD,
+    "least_ahead": _LEAST_AHEAD, "few": _FEW, "early": _EARLY, "haste": _HASTE,
+    "least_share": _LEAST_SHARE, "patience": _PATIENCE, "unsure": _UNSURE, "soon": _SOON,
+    "deviations": _DEVIATIONS, "least_seen": _LEAST_SEEN, "last": _LAST, "probes": _PROBES,
+    "silent": _SILENT, "late": _LATE, "again": _AGAIN, "untold": _UNTOLD, "gone": _GONE,
     "least": _LEAST, "most": _MOST, "part": _PART, "turn": _TURN, "back": _RETURN,
-    "confused": _CONFUSED, "share": _SHARE, "least_hour": _LEAST_HOUR, "dry": _DRY, "look": _LOOK, "keep": 2000 * int(_DAY),
+    "confused": _CONFUSED, "share": _SHARE, "least_hour": _LEAST_HOUR, "dry": _DRY,
+    "look": _LOOK, "keep": 2000 * int(_DAY), "version": VERSION,
 }  # fmt: skip
 """The numbers above, for the script that does the same within Redis; `keep` in milliseconds."""
 
@@ -122,29 +127,29 @@ def _utc(window: Tally, message: Message) -> bool:
 
 
 def _settle(fleet: Fleet, now: float, message: Message) -> None:
-    for member, (calls, heard_at, _) in list(fleet.loans.items()):
-        if now - heard_at > LOAN and calls:
-            _count(fleet, heard_at + LOAN, calls)
-            fleet.loans[member] = [0, heard_at, []]
-        if now - heard_at > _MEMBER:
+    for member, loan in list(fleet.loans.items()):
+        if now - loan.heard_at > LOAN and loan.slots:
+            _count(fleet, loan.heard_at + LOAN, len(loan.slots))
+            loan.slots.clear()
+        if now - loan.heard_at > _MEMBER:
             del fleet.loans[member]
     if not message.member:
         return
-    loan = fleet.loans.setdefault(message.member, [0, now, []])
-    loan[1] = now
-    # Where something comes back it is not known which of them: all are taken to be due.
-    loan[2] = [] if message.unused else [slot for slot in loan[2] if slot > now]
+    loan = fleet.loans.setdefault(message.member, Loan())
+    loan.heard_at = now
     for age, calls in message.used:
-        known = min(calls, loan[0])  # the rest has been counted when the loan ended
-        loan[0] -= known
+        known = min(calls, len(loan.slots))  # the rest has been counted when the loan ended
+        del loan.slots[:known]
         _count(fleet, now - age, known)
     for age, calls in message.extra:
         _count(fleet, now - age, calls)
-    back = min(message.unused, loan[0])
-    loan[0] -= back
-    for window in fleet.windows:
-        if window.left is not None:
-            window.left += back
+    if message.unused:
+        back = min(message.unused, len(loan.slots))
+        # Which of them came back is not known: the others are taken to be due.
+        loan.slots = [min(slot, now) for slot in loan.slots[back:]]
+        for window in fleet.windows:
+            if window.left is not None:
+                window.left += back
     for window, told in zip(fleet.windows, message.limits, strict=True):
         if told is not None and told != window.told:  # what was learned since stays else
             window.limit = window.told = told
@@ -209,9 +214,9 @@ def _believe(fleet: Fleet, now: float, message: Message) -> None:
             window.limit = limit
         if remaining is None:
             continue
-        # Calls on loan may or may not be in the server's count: taken as not, to be safe.
-        left = remaining - fleet.out()
+        # Calls that were lent lately may or may not be in the server's count: taken as not.
         sent_at = now - age
+        left = remaining - fleet.out() + fleet.due(sent_at - _UNTOLD)
         newest = window.left is None or now >= window.ends_at or sent_at >= window.sent_at
         if index == 0 and newest and limit is not None:
             _watch(fleet, now, ends_at - window.span - 2 * MARGIN, limit - remaining)
@@ -227,7 +232,8 @@ def _watch(fleet: Fleet, now: float, start: float, gone: int) -> None:
     The hour shows in no header. What is seen twice, by two processes, is known the second time.
     """
     fleet.others.used(now)
-    calls = gone - fleet.windows[0].since(start) - fleet.out() - fleet.others.since(start)
+    known = fleet.windows[0].since(start) + fleet.due(now) - fleet.due(start)
+    calls = gone - known - fleet.others.since(start)
     if calls > 0:
         fleet.others.add(now, calls)
         for window in fleet.windows[1:]:
@@ -244,7 +250,7 @@ def _limit(window: Tally, message: Message) -> float:
 
 def _room(fleet: Fleet, now: float, message: Message, window: Tally) -> float:
     """Return how many calls more one window allows, by what has been counted and lent."""
-    used = fleet.out() + sum(count for _, count in window.counts)
+    used = fleet.out() + window.total()
     return _limit(window, message) - used - _missing(fleet, now, window)
 
 
@@ -281,8 +287,8 @@ def _minute_wait(fleet: Fleet, now: float, most: float) -> float:
     minute = fleet.windows[0]
     most -= _missing(fleet, now, minute)
     steps = [(minute.leaves(i), -entry[1]) for i, entry in enumerate(minute.counts)]
-    later = [(slot, 1) for _, _, slots in fleet.loans.values() for slot in slots if slot > now]
-    load = fleet.out() - len(later) + sum(count for _, count in minute.counts)
+    later = [(slot, 1) for loan in fleet.loans.values() for slot in loan.slots if slot > now]
+    load = fleet.due(now) + minute.total()
     wait = 0.0 if load <= most else math.inf
     for at, calls in sorted(steps + later):
         load += calls
@@ -309,13 +315,12 @@ def _lend(fleet: Fleet, now: float, message: Message) -> Reply:
     asking = not fleet.heard if minute.left is None else now >= minute.ends_at
     if asking and fleet.probes >= _PROBES and now - fleet.probed_at > _LATE:
         fleet.probes = 0  # their answers are lost: others ask
-    fleet.queue = [place for place in fleet.queue if place[1] > now and place[0] in fleet.loans]
     slots: list[float] = []
     ask_in = free_in
     if message.want > 0 and message.member:
         slots, ask_in = _slots(fleet, now, message, asking=asking)
     out = fleet.out()
-    minute_used, hour_used, day_used = (sum(n for _, n in w.counts) + out for w in fleet.windows)
+    minute_used, hour_used, day_used = (window.total() + out for window in fleet.windows)
     minute_limit, hour_limit, day_limit = (window.limit for window in fleet.windows)
     return Reply(
         slots=tuple(slots),
@@ -338,7 +343,7 @@ def _slots(
     if asking:
         slots, ask_in = _probes(fleet, now, message)
     elif rank == 2 and not due:
-        slots, ask_in = _turn(fleet, now, message)
+        slots, ask_in = _paced(fleet, now, message)
     else:
         slots, ask_in = _at_once(fleet, now, message, due=due and rank > 0)
     if rank == 0:
@@ -351,9 +356,7 @@ def _slots(
 
 def _take(fleet: Fleet, now: float, message: Message, wait: float) -> float:
     """Lend one call, and return its moment."""
-    loan = fleet.loans[message.member]
-    loan[0] += 1
-    loan[2].append(now + wait)
+    insort(fleet.loans[message.member].slots, now + wait)
     for window in fleet.windows:
         if window.left is not None:
             window.left -= 1
@@ -370,7 +373,7 @@ def _probes(fleet: Fleet, now: float, message: Message) -> tuple[list[float], fl
             break
         slots.append(_take(fleet, now, message, 0.0))
         fleet.probes, fleet.probed_at = fleet.probes + 1, now
-    return slots, max(wait, _UNSURE if rank_of(message) == 2 else _OVER)
+    return slots, max(wait, _UNSURE if rank_of(message) == 2 else _AGAIN)
 
 
 def _at_once(
@@ -391,41 +394,27 @@ def _at_once(
     return slots, 0.0
 
 
-def _turn(fleet: Fleet, now: float, message: Message) -> tuple[list[float], float]:
-    """Lend to bulk whose turn it is; return the calls' moments, and when to ask for more."""
+def _paced(fleet: Fleet, now: float, message: Message) -> tuple[list[float], float]:
+    """Lend to bulk: the calls' moments, at an even pace, and when to ask for more."""
+    loan = fleet.loans[message.member]
+    due_at = max(loan.paced_at, now)
+    loan.paced_at = due_at
+    sharing = sum(other.paced_at >= now - _GONE for other in fleet.loans.values())
     ends = _minute_ends(fleet, now)
-    ahead = max(2 * _EARLY, min(max(_AHEAD, _FEW / _even(fleet, message)), (ends - now) / 2))
-    start = max(fleet.paced_at, now)
-    earlier = list(takewhile(lambda place: place[0] != message.member, fleet.queue))
-    late = sum(until - _PLACE <= start for _, until in earlier)  # they are expected by now
-    # Who is late for a turn is passed over, and keeps the place.
-    mine = start <= now + _EARLY if not late else now >= fleet.paced_at + late * _OVER
-    keep, gap = _kept(fleet, now), _gap(fleet, now, message, ends)
+    keep, gap = _kept(fleet, now), sharing * _gap(fleet, now, message, ends)
+    ahead = min(max(_AHEAD, _FEW * gap), max(_LEAST_AHEAD, (ends - now) / 2))
     last = min(ahead, _word_left(fleet, now) - _LOOK)
     slots: list[float] = []
     while True:
-        wait = max(start - now, _wait(fleet, now, message, keep)[0])
-        if not mine or wait > last or len(slots) == message.want:
+        wait = max(loan.paced_at - now, _wait(fleet, now, message, keep)[0])
+        if wait > last or len(slots) == message.want:
             break
         slots.append(_take(fleet, now, message, wait))
-        start = now + wait + gap
+        loan.paced_at = now + wait + gap
     if slots:
-        fleet.queue = [place for place in fleet.queue if place[0] != message.member]
-        fleet.paced_at = start
-        return slots, start - now - _EARLY / 2
-    if math.isinf(wait):
-        wait = _UNSURE
-    for _, until in earlier:
-        if until - _PLACE <= now + wait:
-            wait += ahead
+        return slots, slots[-1]
     # By the end of the minute all may ask: what is left of it is lost, and a new one begins.
-    wait = max(min(wait - _EARLY / 2, _MOST, ends - now), _LEAST)
-    for place in fleet.queue:
-        if place[0] == message.member:
-            place[1] = now + wait + _PLACE
-            return [], wait
-    fleet.queue.append([message.member, now + wait + _PLACE])
-    return [], wait
+    return [], min(_UNSURE if math.isinf(wait) else wait - _EARLY, max(ends - now, _LEAST))
 
 
 def _minute_ends(fleet: Fleet, now: float) -> float:
@@ -471,24 +460,22 @@ def _even(fleet: Fleet, message: Message) -> float:
 
 def _rates(fleet: Fleet, now: float, message: Message, ends: float) -> Iterator[float]:
     """Yield how many calls a second bulk may make, so that what is left lasts."""
-    start = max(0.0, fleet.paced_at - now)
+    later = fleet.out() - fleet.due(now)
     for window in fleet.windows:
         if window.limit is None or (window.name == "day" and not message.even):
             continue
         unit = window.span / 60.0
-        room = _room(fleet, now, message, window)
-        last = ends - now if window.name == "minute" else window.span
+        room = _room(fleet, now, message, window) + later
+        last = max(_LOOK, ends - now) if window.name == "minute" else window.span
         kept = _urgently(fleet, now, min(last, unit * _SOON))
         for ahead in (*(unit * step for step in _STEPS if unit * step < last), last):
-            if ahead > start:
-                leaving = window.leaving(now, ahead, utc=_utc(window, message))
-                spare = room + leaving - min(kept, _urgently(fleet, now, ahead))
-                yield spare / (ahead - start)
+            leaving = window.leaving(now, ahead, utc=_utc(window, message))
+            yield (room + leaving - min(kept, _urgently(fleet, now, ahead))) / ahead
         if window.name != "minute":
             continue
         # When the first call leaves; an empty minute has to last for all of its span.
         dry = min(window.frees_in(now, 1), window.span)
-        if dry > max(_DRY, start):
-            yield (room - min(kept, _urgently(fleet, now, dry))) / (dry - start)
+        if dry > _DRY:
+            yield (room - min(kept, _urgently(fleet, now, dry))) / dry
         if window.left is not None and now < window.ends_at:
-            yield (window.left - _urgently(fleet, now, last)) / max(0.05, last - start)
+            yield (window.left + later - _urgently(fleet, now, last)) / last
