@@ -193,12 +193,14 @@ class Loan:
 
     Attributes:
         heard_at: When it was last heard of.
-        paced_at: When its next bulk call is due.
+        asked_at: When it last asked for bulk calls.
+        bulk_at: The moment of the last one that it was lent.
         slots: For each call, the moment from which on it may be made; the earliest first.
     """
 
     heard_at: float = 0.0
-    paced_at: float = 0.0
+    asked_at: float = 0.0
+    bulk_at: float = 0.0
     slots: list[float] = field(factory=list[float])
 
 

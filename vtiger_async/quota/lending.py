@@ -22,11 +22,13 @@ LOAN = 45.0
 """Seconds without a word from a borrower after which what it was lent counts as used."""
 _MEMBER = 60.0
 """Seconds without a word after which a process is no member any more."""
-_AHEAD, _LEAST_AHEAD = 20.0, 2.0
-"""Seconds of bulk's pace that are lent at a time, so that a call costs less than a message; and how
-far that shrinks towards the end of the minute."""
+_AHEAD, _FARTHEST = 20.0, 30.0
+"""Seconds of bulk's pace that are lent at a time, so that a call costs less than a message; the
+most of it where calls come slowly."""
 _FEW = 3
-"""Calls that are lent at a time where they come more slowly than that."""
+"""Calls that are then lent at a time."""
+_END = 6.0
+"""Seconds at the end of the minute that are lent for last."""
 _EARLY = 1.0
 """Seconds before its next call can be due at which bulk asks for it."""
 _HASTE = 1.5
@@ -56,10 +58,11 @@ _AGAIN = 0.3
 """Seconds after which somebody who waits asks again while answers are awaited."""
 _UNTOLD = 3.0
 """Seconds after its moment from which on a lent call is taken to be in the server's count."""
-_GONE = 5.0
-"""Seconds after its moment from which on a process that has not asked has no share of bulk."""
-_LEAST, _MOST = 0.1, 30.0
-"""Seconds after which a process that got nothing asks again."""
+_GONE = 35.0
+"""Seconds after which a process that has not asked for bulk calls has no share of them."""
+_LEAST, _BULK_MOST, _MOST = 0.1, 8.0, 30.0
+"""Seconds after which a process that got nothing asks again: the least, the most for bulk, whose
+pace may change, and the most."""
 _PART = 0.25
 """The share of the room that is lent for calls that nobody waits for yet."""
 _TURN = 20
@@ -83,7 +86,7 @@ _DAY = 86_400.0
 
 CONSTANTS: dict[str, float] = {
     "margin": MARGIN, "loan": LOAN, "member": _MEMBER, "ahead": _AHEAD,
-    "least_ahead": _LEAST_AHEAD, "few": _FEW, "early": _EARLY, "haste": _HASTE,
+    "farthest": _FARTHEST, "end": _END, "bulk_most": _BULK_MOST, "few": _FEW, "early": _EARLY, "haste": _HASTE,
     "least_share": _LEAST_SHARE, "patience": _PATIENCE, "unsure": _UNSURE, "soon": _SOON,
     "deviations": _DEVIATIONS, "least_seen": _LEAST_SEEN, "last": _LAST, "probes": _PROBES,
     "silent": _SILENT, "late": _LATE, "again": _AGAIN, "untold": _UNTOLD, "gone": _GONE,
@@ -397,24 +400,30 @@ def _at_once(
 def _paced(fleet: Fleet, now: float, message: Message) -> tuple[list[float], float]:
     """Lend to bulk: the calls' moments, at an even pace, and when to ask for more."""
     loan = fleet.loans[message.member]
-    due_at = max(loan.paced_at, now)
-    loan.paced_at = due_at
-    sharing = sum(other.paced_at >= now - _GONE for other in fleet.loans.values())
+    loan.asked_at = now
+    sharing = sum(other.asked_at >= now - _GONE for other in fleet.loans.values())
     ends = _minute_ends(fleet, now)
     keep, gap = _kept(fleet, now), sharing * _gap(fleet, now, message, ends)
-    ahead = min(max(_AHEAD, _FEW * gap), max(_LEAST_AHEAD, (ends - now) / 2))
+    if ends - now < _LAST:
+        gap = 0.0  # nobody can be kept waiting by that any more
+    ahead = min(max(_AHEAD, _FEW * sharing / _even(fleet, message)), _FARTHEST)
+    if ends - now > 2 * _END:
+        ahead = min(ahead, ends - now - _END)  # what is left for the end is lent then
     last = min(ahead, _word_left(fleet, now) - _LOOK)
     slots: list[float] = []
     while True:
-        wait = max(loan.paced_at - now, _wait(fleet, now, message, keep)[0])
+        wait = max(loan.bulk_at + gap - now, _wait(fleet, now, message, keep)[0], 0.0)
         if wait > last or len(slots) == message.want:
             break
         slots.append(_take(fleet, now, message, wait))
-        loan.paced_at = now + wait + gap
+        loan.bulk_at = now + wait
     if slots:
         return slots, slots[-1]
-    # By the end of the minute all may ask: what is left of it is lost, and a new one begins.
-    return [], min(_UNSURE if math.isinf(wait) else wait - _EARLY, max(ends - now, _LEAST))
+    if math.isinf(wait):
+        wait = _UNSURE
+    if ends - now < _LAST / 2:
+        wait = ends - now + _EARLY  # a new minute begins
+    return [], min(max(wait - _EARLY, _AGAIN), _BULK_MOST, max(_LEAST, ends - now))
 
 
 def _minute_ends(fleet: Fleet, now: float) -> float:
