@@ -60,9 +60,8 @@ _UNTOLD = 3.0
 """Seconds after its moment from which on a lent call is taken to be in the server's count."""
 _GONE = 35.0
 """Seconds after which a process that has not asked for bulk calls has no share of them."""
-_LEAST, _BULK_MOST, _MOST = 0.1, 8.0, 30.0
-"""Seconds after which a process that got nothing asks again: the least, the most for bulk, whose
-pace may change, and the most."""
+_LEAST, _MOST = 0.1, 30.0
+"""Seconds after which a process that got nothing asks again."""
 _PART = 0.25
 """The share of the room that is lent for calls that nobody waits for yet."""
 _TURN = 20
@@ -86,7 +85,7 @@ _DAY = 86_400.0
 
 CONSTANTS: dict[str, float] = {
     "margin": MARGIN, "loan": LOAN, "member": _MEMBER, "ahead": _AHEAD,
-    "farthest": _FARTHEST, "end": _END, "bulk_most": _BULK_MOST, "few": _FEW, "early": _EARLY, "haste": _HASTE,
+    "farthest": _FARTHEST, "end": _END, "few": _FEW, "early": _EARLY, "haste": _HASTE,
     "least_share": _LEAST_SHARE, "patience": _PATIENCE, "unsure": _UNSURE, "soon": _SOON,
     "deviations": _DEVIATIONS, "least_seen": _LEAST_SEEN, "last": _LAST, "probes": _PROBES,
     "silent": _SILENT, "late": _LATE, "again": _AGAIN, "untold": _UNTOLD, "gone": _GONE,
@@ -404,9 +403,9 @@ def _paced(fleet: Fleet, now: float, message: Message) -> tuple[list[float], flo
     sharing = sum(other.asked_at >= now - _GONE for other in fleet.loans.values())
     ends = _minute_ends(fleet, now)
     keep, gap = _kept(fleet, now), sharing * _gap(fleet, now, message, ends)
-    if ends - now < _LAST:
-        gap = 0.0  # nobody can be kept waiting by that any more
-    ahead = min(max(_AHEAD, _FEW * sharing / _even(fleet, message)), _FARTHEST)
+    each = sharing / _even(fleet, message)
+    # Where it goes slowly now it may soon go faster: that is looked at the sooner.
+    ahead = min(max(_AHEAD, _FEW * each), _FARTHEST) * min(1.0, each / max(gap, _LOOK))
     if ends - now > 2 * _END:
         ahead = min(ahead, ends - now - _END)  # what is left for the end is lent then
     last = min(ahead, _word_left(fleet, now) - _LOOK)
@@ -423,7 +422,7 @@ def _paced(fleet: Fleet, now: float, message: Message) -> tuple[list[float], flo
         wait = _UNSURE
     if ends - now < _LAST / 2:
         wait = ends - now + _EARLY  # a new minute begins
-    return [], min(max(wait - _EARLY, _AGAIN), _BULK_MOST, max(_LEAST, ends - now))
+    return [], min(max(wait - _EARLY, _AGAIN), max(ahead, _EARLY), max(_LEAST, ends - now))
 
 
 def _minute_ends(fleet: Fleet, now: float) -> float:
@@ -455,7 +454,9 @@ def _gap(fleet: Fleet, now: float, message: Message, ends: float) -> float:
     if math.isinf(even):
         return 0.0
     rate = min(_rates(fleet, now, message, ends), default=math.inf)
-    return 1.0 / max(min(rate, _HASTE * even), _LEAST_SHARE * even)
+    if ends - now > _LAST:
+        rate = min(rate, _HASTE * even)
+    return 1.0 / max(rate, _LEAST_SHARE * even)
 
 
 def _even(fleet: Fleet, message: Message) -> float:
