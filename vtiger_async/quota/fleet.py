@@ -220,6 +220,9 @@ class Fleet:
         loans: What each process was lent.
         urgent: The interactive calls of the last two minutes.
         others: Calls of other programs that have shown in the last five minutes.
+        sliding: Whether the server's minute seems to slide.
+        whole: Whether its reset moved by whole minutes when it last did.
+        reset_at: When the minute ended by the last word on it.
         blocked_until: When calls may go again after a 429.
         blamed: The window that the 429 was blamed on.
         doubted_at: When an hour's limit that was learned is to be raised; 0 where none was.
@@ -239,6 +242,9 @@ class Fleet:
     loans: dict[str, Loan] = field(factory=dict[str, Loan])
     urgent: Tally = field(factory=lambda: Tally("minute", 120.0, 5.0))
     others: Tally = field(factory=lambda: Tally("minute", 300.0, 1.0))
+    sliding: bool = False
+    whole: bool = False
+    reset_at: float = 0.0
     blocked_until: float = 0.0
     blamed: WindowName = "minute"
     doubted_at: float = 0.0

@@ -22,7 +22,7 @@ LOAN = 45.0
 """Seconds without a word from a borrower after which what it was lent counts as used."""
 _MEMBER = 60.0
 """Seconds without a word after which a process is no member any more."""
-_AHEAD, _FARTHEST = 20.0, 30.0
+_AHEAD, _FARTHEST = 25.0, 30.0
 """Seconds of bulk's pace that are lent at a time, so that a call costs less than a message; the
 most of it where calls come slowly."""
 _FEW = 3
@@ -76,6 +76,8 @@ _LEAST_HOUR = 50
 """Calls; a refusal at fewer in the hour is not the hour's: no edition has less than 100."""
 _DRY = 5.0
 """Seconds without a call that leaves the minute, from which on bulk makes do with what is there."""
+_SAME_RESET = 1.6
+"""Seconds within which two resets are the same one: it is told in whole seconds."""
 _LOOK = 0.05
 """Seconds before the headers' word ends from which on nothing is lent for later."""
 _STEPS = (10.0, 20.0, 30.0, 40.0, 50.0)
@@ -91,7 +93,7 @@ CONSTANTS: dict[str, float] = {
     "silent": _SILENT, "late": _LATE, "again": _AGAIN, "untold": _UNTOLD, "gone": _GONE,
     "least": _LEAST, "most": _MOST, "part": _PART, "turn": _TURN, "back": _RETURN,
     "confused": _CONFUSED, "share": _SHARE, "least_hour": _LEAST_HOUR, "dry": _DRY,
-    "look": _LOOK, "keep": 2000 * int(_DAY), "version": VERSION,
+    "look": _LOOK, "same_reset": _SAME_RESET, "keep": 2000 * int(_DAY), "version": VERSION,
 }  # fmt: skip
 """The numbers above, for the script that does the same within Redis; `keep` in milliseconds."""
 
@@ -220,12 +222,32 @@ def _believe(fleet: Fleet, now: float, message: Message) -> None:
         sent_at = now - age
         left = remaining - fleet.out() + fleet.due(sent_at - _UNTOLD)
         newest = window.left is None or now >= window.ends_at or sent_at >= window.sent_at
-        if index == 0 and newest and limit is not None:
-            _watch(fleet, now, ends_at - window.span - 2 * MARGIN, limit - remaining)
+        if index == 0 and newest:
+            _compare(fleet, ends_at)
+            start = now if fleet.sliding else ends_at - 2 * MARGIN
+            if limit is not None:
+                _watch(fleet, now, start - window.span, limit - remaining)
         if newest or left < (window.left or 0):
             window.left, window.sent_at, window.ends_at = left, sent_at, ends_at
             if index == 0:
                 fleet.probes = 0
+    if fleet.sliding and fleet.windows[0].limit is not None:
+        # No boundary fills it again: the counts, with the others', say more than an old answer.
+        fleet.windows[0].left = None
+
+
+def _compare(fleet: Fleet, ends_at: float) -> None:
+    """Tell a fixed minute from a sliding one by how its reset moves."""
+    moved = ends_at - fleet.reset_at
+    if abs(moved) <= _SAME_RESET:
+        return
+    if fleet.reset_at:
+        off = moved % 60.0
+        whole = min(off, 60.0 - off) <= _SAME_RESET
+        # A sliding minute's reset may move by a whole minute by chance, but not twice.
+        fleet.sliding = not (whole and (not fleet.sliding or fleet.whole))
+        fleet.whole = whole
+    fleet.reset_at = ends_at
 
 
 def _watch(fleet: Fleet, now: float, start: float, gone: int) -> None:
@@ -253,6 +275,8 @@ def _limit(window: Tally, message: Message) -> float:
 def _room(fleet: Fleet, now: float, message: Message, window: Tally) -> float:
     """Return how many calls more one window allows, by what has been counted and lent."""
     used = fleet.out() + window.total()
+    if window.name == "minute" and fleet.sliding:
+        used += fleet.others.since(now - window.span)
     return _limit(window, message) - used - _missing(fleet, now, window)
 
 
@@ -291,6 +315,12 @@ def _minute_wait(fleet: Fleet, now: float, most: float) -> float:
     steps = [(minute.leaves(i), -entry[1]) for i, entry in enumerate(minute.counts)]
     later = [(slot, 1) for loan in fleet.loans.values() for slot in loan.slots if slot > now]
     load = fleet.due(now) + minute.total()
+    if fleet.sliding:
+        for step, calls in fleet.others.counts:
+            leaves = (step + 1) * fleet.others.step + minute.span
+            if leaves > now:
+                load += calls
+                steps.append((leaves, -calls))
     wait = 0.0 if load <= most else math.inf
     for at, calls in sorted(steps + later):
         load += calls
@@ -433,10 +463,14 @@ def _minute_ends(fleet: Fleet, now: float) -> float:
     return math.floor(now / 60.0 + 1) * 60.0
 
 
+def _seen_for(fleet: Fleet, now: float, tally: Tally) -> float:
+    """Return the seconds for which calls have been counted."""
+    return min(max(now - fleet.born, _LEAST_SEEN), tally.span)
+
+
 def _urgently(fleet: Fleet, now: float, seconds: float) -> float:
     """Return how many interactive calls to be ready for within so many seconds."""
-    seen_for = min(max(now - fleet.born, _LEAST_SEEN), fleet.urgent.span)
-    calls = seconds * fleet.urgent.used(now) / seen_for
+    calls = seconds * fleet.urgent.used(now) / _seen_for(fleet, now, fleet.urgent)
     return calls + _DEVIATIONS * math.sqrt(calls)
 
 
@@ -488,4 +522,5 @@ def _rates(fleet: Fleet, now: float, message: Message, ends: float) -> Iterator[
         if dry > _DRY:
             yield (room - min(kept, _urgently(fleet, now, dry))) / dry
         if window.left is not None and now < window.ends_at:
-            yield (window.left + later - _urgently(fleet, now, last)) / last
+            theirs = last * fleet.others.used(now) / _seen_for(fleet, now, fleet.others)
+            yield (window.left + later - theirs - _urgently(fleet, now, last)) / last
