@@ -380,7 +380,8 @@ def _slots(
         slots, ask_in = _at_once(fleet, now, message, due=due and rank > 0)
     if rank == 0:
         fleet.passed += len(slots)
-        fleet.urgent.add(now, min(len(slots), message.waiting))
+        if slots:
+            fleet.urgent.add(now, min(len(slots), message.waiting))
     elif slots:
         fleet.passed = 0
     return slots, ask_in
