@@ -210,7 +210,7 @@ def _believe(fleet: Fleet, now: float, message: Message) -> None:
         return
     age, minute_limit, minute_left, reset_in, day_limit, day_left = message.seen
     day_ends = math.floor(now / _DAY + 1) * _DAY if message.utc else now + 900.0
-    minute_ends = now + (60.0 if reset_in is None else reset_in) + MARGIN
+    minute_ends = now + min(60.0, 60.0 if reset_in is None else reset_in) + MARGIN
     words = ((0, minute_limit, minute_left, minute_ends), (2, day_limit, day_left, day_ends))
     for index, limit, remaining, ends_at in words:
         window = fleet.windows[index]

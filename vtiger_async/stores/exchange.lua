@@ -208,7 +208,7 @@ end
 f.heard = f.heard or #m.used > 0
 if m.seen ~= NONE then
     local seen = m.seen
-    local reset = seen[4] == NONE and 60 or seen[4]
+    local reset = min(60, seen[4] == NONE and 60 or seen[4])
     believe(1, seen[2], seen[3], now + reset + c.margin, seen[1])
     believe(3, seen[5], seen[6], m.utc and floor(now / DAY + 1) * DAY or now + 900, seen[1])
     if f.sliding and minute.limit then minute.left = false end
