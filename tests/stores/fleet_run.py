@@ -22,7 +22,7 @@ from vtiger_async.sandbox import Sandbox
 
 HERE = Path(__file__).parent
 FACTOR = 10.0
-LIMITS = Limits(minute=120, hour=9000, day=90_000)
+LIMITS = Limits(minute=180, hour=12_000, day=90_000)
 BEGIN, COUNTED, DOWN, MINUTES = 45.0, (1, 3), (185.0, 230.0), 5
 """The second of the first minute at which calls begin; the minutes whose use is counted; the
 seconds from which to which the store fails; minutes in all."""

@@ -431,8 +431,10 @@ def _paced(fleet: Fleet, now: float, message: Message) -> tuple[list[float], flo
     """Lend to bulk: the calls' moments, at an even pace, and when to ask for more."""
     loan = fleet.loans[message.member]
     loan.asked_at = now
-    sharing = sum(other.asked_at >= now - _GONE for other in fleet.loans.values())
     ends = _minute_ends(fleet, now)
+    sharing = sum(other.asked_at >= now - _GONE for other in fleet.loans.values())
+    if ends - now < _LAST:
+        sharing = 1  # whoever asks has what nobody else will
     keep, gap = _kept(fleet, now), sharing * _gap(fleet, now, message, ends)
     each = sharing / _even(fleet, message)
     # Where it goes slowly now it may soon go faster: that is looked at the sooner.

@@ -358,6 +358,7 @@ local function paced()
         if other.asked_at >= now - c.gone then sharing = sharing + 1 end
     end
     local ends = minute_ends()
+    if ends - now < c.last then sharing = 1 end
     local keep, gap, each = kept_back(), sharing * gap_of(ends), sharing / even_rate()
     local ahead = min(max(c.ahead, c.few * each), c.farthest) * min(1, each / max(gap, c.look))
     if ends - now > 2 * c['end'] then ahead = min(ahead, ends - now - c['end']) end
