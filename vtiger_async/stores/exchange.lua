@@ -196,6 +196,7 @@ local function believe(i, limit, remaining, ends_at, age)
     local newest = not w.left or now >= w.ends_at or sent_at >= w.sent_at
     if i == 1 and newest then
         compare(ends_at)
+        if math.abs(ends_at - w.ends_at) <= c.same_reset then ends_at = min(ends_at, w.ends_at) end
         if limit ~= NONE then
             watch((f.sliding and now or ends_at - 2 * c.margin) - w.span, limit - remaining)
         end
