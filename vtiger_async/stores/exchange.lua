@@ -414,5 +414,5 @@ for _ in pairs(f.loans) do members = members + 1 end
 redis.call('SET', KEYS[1], cmsgpack.pack(f), 'PX', c.keep)
 return cjson.encode({
     slots = slots, ask_in = ask_in == INF and c.unsure or min(max(ask_in, c.least), c.most),
-    free_in = free_in == INF and 0 or free_in, window = binding, probing = asking,
+    free_in = free_in == INF and c.unsure or free_in, window = binding, probing = asking,
     members = members, used = sums, limits = limits, born = f.born})
