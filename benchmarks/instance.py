@@ -101,6 +101,7 @@ class FloodServer:
 
     def __init__(self, scenario: Scenario) -> None:
         self.flood = scenario.flood()
+        self.flood.snapshot()  # the others begin now, whenever we make our first call
 
     async def send(self) -> Reply:
         await asyncio.sleep(LATENCY / 2)
@@ -145,12 +146,20 @@ class Outcome:
         return ordered[min(len(ordered) - 1, math.ceil(share * len(ordered)) - 1)]
 
 
+def arrivals(scenario: Scenario) -> list[float]:
+    """Return when the interactive calls come, in seconds from the start."""
+    chance = random.Random(scenario.seed)
+    at, found = 0.0, list[float]()
+    while (at := at + scenario.interactive * chance.uniform(0.5, 1.5)) < scenario.seconds:
+        found.append(at)
+    return found
+
+
 async def simulate(
     scenario: Scenario, server: Server, start: Callable[[Server], Awaitable[Controller]]
 ) -> Outcome:
     """Run a controller against an instance, with a bulk backlog that never ends."""
     controller = await start(server)
-    chance = random.Random(scenario.seed)
     waits: list[float] = []
     begun: dict[int, float] = {}
     loop = asyncio.get_running_loop()
@@ -166,11 +175,10 @@ async def simulate(
         waits.append(loop.time() - begun.pop(number))
 
     async def people() -> None:
-        number = 0
-        while True:
-            await asyncio.sleep(scenario.interactive * chance.uniform(0.5, 1.5))
-            number += 1
+        for number, at in enumerate(arrivals(scenario)):
+            await asyncio.sleep(at - loop.time())
             tasks.add(asyncio.create_task(interactive(number)))
+        await asyncio.Event().wait()
 
     tasks |= {asyncio.create_task(backlog()) for _ in range(scenario.workers)}
     tasks.add(asyncio.create_task(people()))
