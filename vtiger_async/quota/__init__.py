@@ -202,6 +202,7 @@ class Ledger:
         for counted in (self._minute, self._hour, self._day):
             counted.window.add(now)
         self._known += 1
+        self.pacer.lag += 0.1 * (now - sent_at - self.pacer.lag)
         if self._learned_at is not None and sent_at < self._learned_at and self._hour.limit:
             self._hour.limit += 1  # it was under way when the limit was met, and was granted
         if now >= self._doubted_at:

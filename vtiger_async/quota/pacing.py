@@ -24,9 +24,10 @@ _FORGET = 0.975
 """The weight that an average keeps per bin: half of it is forgotten in about 14 minutes."""
 _OWN, _OTHERS = 1.5, 2.0
 """Standard deviations above the mean that interactive callers and other programs find room for."""
-_LEAST, _MOST = 1.5, 5.0
+_LEAST, _MOST = 1.5, 6.0
 """The same for other programs within the minute: the most where hour or day ask for less than the
 minute has, and bulk can choose its moment; the least where the minute binds."""
+_LOOK = 3.5
 _STANDING = 3.5
 """The most of them under a sliding minute."""
 _LAG = 2.0
@@ -41,8 +42,11 @@ _MAKE_UP = 60.0
 """Seconds within which bulk makes up for a surplus of the others; no reserve need last longer."""
 _SHORT = (2.0, 5.0, 10.0, 20.0)
 _MINUTE = (*_SHORT, 30.0, 40.0, 50.0)
-_HOUR = (300.0, 900.0, 1800.0)
-_DAY = (3600.0, 14_400.0, 28_800.0, 43_200.0)
+_HOUR = (60.0, 120.0, 300.0, 600.0, 1200.0, 2400.0)
+_LONG = 2.5
+_EVEN = 300.0
+_SETTLED = 1200.0
+_DAY = (300.0, 3600.0, 14_400.0, 28_800.0, 43_200.0)
 """Seconds ahead at which the forecast of a window is looked at."""
 _SOON = 15.0
 """Seconds for which interactive callers find room at once; by then calls have left the minute."""
@@ -122,6 +126,10 @@ class _Wanted:
         uneven = math.sqrt(self.own_variance * min(seconds, _MAKE_UP))
         return self.own * seconds + _OWN * uneven
 
+    def at_most(self, seconds: float, deviations: float) -> float:
+        """Return how many calls of other programs to be ready for within so many seconds."""
+        return self.theirs * seconds + deviations * math.sqrt(self.their_variance * seconds)
+
     def by_all(self, seconds: float) -> float:
         """Return how many calls of anybody to be ready for within so many seconds."""
         return self.urgently(seconds) + self.theirs * seconds + self.uneven(seconds)
@@ -170,6 +178,7 @@ class Pacer:
     day: Counted
     even: bool
     fixed: bool | None = None
+    lag: float = 0.0
     others: Demand = field(factory=Demand)
     urgent: Demand = field(factory=Demand)
     started_at: float | None = None
@@ -228,16 +237,36 @@ class Pacer:
             for ahead in (*(step for step in _MINUTE if step < left), left):
                 spare = room + minute.window.leaving(now, ahead) - min(kept, wanted.urgently(ahead))
                 yield spare / ahead, math.inf, "minute"
-            yield _AHEAD * minute.limit / 60.0, math.inf, "minute"
+            yield (math.inf if self.fixed else _AHEAD * minute.limit / 60.0), math.inf, "minute"
         view = minute.view
-        if view is None or now >= view.ends_at:
+        if view is None:
             return
-        deviations = _LEAST + (_MOST - _LEAST) * min(1.0, 2 * (1 - haste))
+        choice = 1.0
+        deviations = _LEAST + (_MOST - _LEAST) * choice
+        if self.fixed and now + self.lag >= view.ends_at:
+            # A new minute, of which no answer has told yet: others may have called since it began.
+            begun = now + self.lag - (now + self.lag - view.ends_at) % 60.0
+            seen_at, left_over = begun, (minute.limit or 0) - minute.since(now, begun) - in_flight
+        else:
+            seen_at, left_over = view.sent_at, view.left
+        if now >= view.ends_at and not self.fixed:
+            return
         if self.fixed is not False:
-            late = max(left, _LAG * (1 - haste))
-            reserve = wanted.urgently(left) + wanted.theirs * late
-            surplus = deviations * math.sqrt(wanted.their_variance * late)
-            yield (view.left - reserve) / left, view.left - math.floor(reserve + surplus), "minute"
+            unseen = max(0.0, now - seen_at)
+            reserve = wanted.urgently(left) + wanted.theirs * (left + unseen)
+            own = wanted.urgently(left)
+            spare = left_over - math.floor(
+                reserve + deviations * math.sqrt(wanted.their_variance * (left + unseen))
+            )
+            if spare < 1 and in_flight == 0:
+                # Worth a look: what has been called unseen makes the most of the doubt.
+                safe = left_over - wanted.at_most(unseen, _LOOK)
+                soon = left_over - wanted.at_most(unseen + 1.0, _LOOK)
+                fresh = left_over - own - wanted.theirs * unseen - wanted.at_most(left, deviations)
+                hope = left_over - reserve - wanted.at_most(2.0, deviations)
+                if safe >= 1 and (fresh >= 1 or (soon < 1 and hope >= 1)):
+                    spare = 1
+            yield (left_over - reserve) / left, spare, "minute"
             return
         # The header's word ages: calls leave, and others come that no answer has shown yet.
         known = minute.window.used(now) + minute.others.used(now) + in_flight
@@ -262,15 +291,18 @@ class Pacer:
                 continue
             # Until a whole window has been seen, nothing leaves it: it has to last so long.
             young = (self.started_at or now) + counted.window.span - now
-            gate = room + counted.leaving(now, 60.0) - wanted.by_all(60.0)
-            yield math.inf, gate, counted.name
+            base = wanted.own, wanted.theirs
             for ahead in (*steps, young) if young > 0 else steps:
-                mean = wanted.urgently(ahead) + wanted.theirs * ahead
-                spare = room + counted.leaving(now, ahead) - mean
-                yield (spare - wanted.uneven(_RECENT)) / ahead, math.inf, counted.name
+                spare = room + counted.leaving(now, ahead) - sum(base) * ahead
+                surplus = math.sqrt(
+                    (_OWN**2 * wanted.own_variance + _LONG**2 * wanted.their_variance)
+                    * min(ahead, _SETTLED)
+                )
+                rate = spare / ahead if ahead in (_EVEN, young) else math.inf
+                yield rate, spare - surplus, counted.name
 
     def _minute_left(self, now: float) -> float:
         view = self.minute.view
-        if view is not None and self.fixed and now < view.ends_at:
-            return max(_FLOOR, view.ends_at - now)
+        if view is not None and self.fixed:
+            return max(_FLOOR, (view.ends_at - now - self.lag) % 60.0)
         return 60.0 - now % 60.0
