@@ -24,8 +24,8 @@ HOLD = 0.8
 """Seconds that an interactive call may be held back: with its own 0.2 it is answered in one."""
 MAY_WAIT = 0.01
 """The share of them that may wait longer, by a bar on the 99th percentile."""
-AFTER = 1e-6
-"""Seconds that are enough to come later."""
+AFTER = 0.001
+"""Seconds that are enough to come later, whatever the steps of the loop add."""
 
 
 class Bound(Protocol):
