@@ -233,11 +233,24 @@ class Ledger:
         if view is None or newest or now >= view.ends_at or left < view.left:
             if counted is self._minute and newest:
                 self._compare(ends_at)
-                if self.pacer.fixed is False and left > 0:
-                    # Reset is when the next call leaves: what is left does not end with it.
-                    ends_at = now + _MINUTE_VIEW
+                if self.pacer.fixed is False:
+                    ends_at = self._sliding_end(now, left, ends_at)
             counted.view = View(left, sent_at, ends_at)
         return newest
+
+    def _sliding_end(self, now: float, left: int, resets_at: float) -> float:
+        """Return until when a header of a sliding minute says something.
+
+        Its Reset is when the next call leaves: what is left does not end with it. Where nothing is,
+        the logs tell that moment more exactly than in whole seconds, if they know of all calls.
+        """
+        minute = self._minute
+        if left > 0:
+            return now + _MINUTE_VIEW
+        logs = [log for log in (minute.window, minute.others) if log.used(now)]
+        if minute.limit is None or sum(log.used(now) for log in logs) < minute.limit:
+            return resets_at
+        return min(log.frees_at(now, 1) for log in logs) + MARGIN
 
     def _compare(self, ends_at: float) -> None:
         """Tell a fixed minute from a sliding one by how its reset moves."""

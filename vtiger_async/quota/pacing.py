@@ -32,7 +32,7 @@ bursts; each bin of counts halves the doubt."""
 _OWN = 1.5
 """Standard deviations above the mean of interactive calls that find room. Who finds none waits for
 the next call that leaves, a second or so: more would cost more than it is worth."""
-_BINDING, _CHOOSING, _SLIDING = 1.5, 6.0, 3.5
+_BINDING, _CHOOSING, _SLIDING = 1.5, 6.0, 2.8
 """The same for calls of other programs in the minute: where the minute is what binds; where hour or
 day do, so that bulk can choose its moment and caution costs nothing; the most where the minute
 slides, and no boundary gives back what was kept."""
