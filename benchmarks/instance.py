@@ -7,6 +7,7 @@ import math
 import random
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from email.utils import formatdate
 from typing import Protocol
 
 from virtual import START, VirtualClock
@@ -32,6 +33,9 @@ class Scenario:
         interactive: Seconds between two interactive calls, on average.
         told: Whether the client is told the limits; else it has to learn them.
         header_form: How the quota shows in the response headers.
+        garbled: Whether Remaining is any number.
+        late: Seconds that an answer may take longer on its way back, so that they overtake.
+        dated: Whether answers have a Date, as those of HTTP servers do.
         skew: Seconds by which the client's clock is ahead of the server's.
         seed: Where the random numbers come from.
         workers: Calls of the bulk backlog that are wanted at once.
@@ -44,6 +48,9 @@ class Scenario:
     interactive: float = 20.0
     told: bool = True
     header_form: HeaderForm = field(default_factory=HeaderForm)
+    garbled: bool = False
+    late: float = 0.0
+    dated: bool = True
     skew: float = 0.0
     seed: int = 1
     workers: int = 8
@@ -100,6 +107,8 @@ class FloodServer:
     """The sandbox's flood control behind nothing but the latency."""
 
     def __init__(self, scenario: Scenario) -> None:
+        self.scenario = scenario
+        self.chance = random.Random(scenario.seed)
         self.flood = scenario.flood()
         self.flood.snapshot()  # the others begin now, whenever we make our first call
 
@@ -107,8 +116,13 @@ class FloodServer:
         await asyncio.sleep(LATENCY / 2)
         granted = self.flood.admit() is not None
         pairs = self.flood.headers(refused=not granted)
-        await asyncio.sleep(LATENCY / 2)
         headers = {name.decode(): value.decode() for name, value in pairs}
+        if self.scenario.dated:
+            headers["date"] = formatdate(VirtualClock().time(), usegmt=True)
+        if self.scenario.garbled:
+            for name in headers.keys() & {"x-floodcontrol-remaining", "x-ratelimit-remaining"}:
+                headers[name] = str(self.chance.randrange(100))
+        await asyncio.sleep(LATENCY / 2 + self.chance.uniform(0, self.scenario.late))
         return Reply(200 if granted else 429, headers)
 
 
