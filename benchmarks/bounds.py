@@ -4,8 +4,8 @@ The clairvoyant knows when the other programs and the interactive callers will c
 run. It lets a call of ours go where it is granted and where no call of the others is refused for
 it. An interactive call that finds no such moment within the bar on its wait goes all the same, and
 costs another program its call; one in a hundred waits, as the bar on the 99th percentile allows.
-Bulk takes what is left over, as early as it can. So nobody who keeps those bars refuses fewer of theirs,
-but for single calls: which interactive one waits is decided as they come.
+Bulk takes what is left over, as early as it can. So nobody who keeps those bars refuses fewer of
+theirs, but for single calls: which interactive one waits is decided as they come.
 
 The watcher sees each call of the others in the moment in which it is counted, without asking, but
 none in advance. It keeps a reserve and a distance between its bulk calls; both were searched for

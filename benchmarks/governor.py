@@ -225,8 +225,8 @@ def editions(options: argparse.Namespace, seeds: list[int]) -> None:
                     scenario = Scenario(limits, kind, hours, interactive=pause, told=told)
                     table.row(f"{OURS}, {edition.title}", OURS, scenario)
     print(
-        "\nA limit that no header shows is learned from a refusal alone: where the hour binds and is\n"
-        "not told, one refusal is the least that any controller has."
+        "\nA limit that no header shows is learned from a refusal alone: where the hour binds and\n"
+        "is not told, one refusal is the least that any controller has."
     )
 
 
