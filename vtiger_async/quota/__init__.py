@@ -11,6 +11,7 @@ Remaining has shown them; and where nobody told its limit, the count at a refusa
 from __future__ import annotations
 
 import math
+import sys
 from typing import Literal, TypeAlias
 
 from attrs import define, field
@@ -49,6 +50,9 @@ _HIDDEN_FIRST, _HIDDEN_MOST = 60.0, 900.0
 _LEAST_HOUR = 50
 """Calls; a refusal at fewer in the hour is not the hour's: no edition has less than 100, of which
 other programs may have had some."""
+_DOUBT, _DOUBT_KNOWN, _RAISED = 3600.0, 86_400.0, 60.0
+"""Seconds after which a learned limit is raised: where calls that nothing showed may have been in
+the count, where every call of that hour was known, and once it is being raised."""
 _DAY_EDGE = 600.0
 """Seconds before calls leave a rolling day, from which on its Remaining shows no others."""
 _SLIP = 10
@@ -58,6 +62,8 @@ _LATE = (1.0, 120.0)
 the next one still comes when it would have."""
 _GLANCE = 0.1
 """Seconds after which answers are looked at again for calls of others: each tells of all so far."""
+_DRIFT = 0.01
+"""Seconds a minute by which two clocks may move apart."""
 _SAME_RESET = 1.6
 """Seconds within which two resets are the same one: it is told in whole seconds."""
 
@@ -82,6 +88,7 @@ class Ledger:
     _minute: Counted = field(init=False)
     _hour: Counted = field(init=False)
     _day: Counted = field(init=False)
+    _windows: tuple[Counted, Counted, Counted] = field(init=False)
     _flying: list[float] = field(factory=list[float], init=False)
     _blocked: Delay = field(factory=lambda: Delay(-math.inf), init=False)
     _refusals: int = field(default=0, init=False)
@@ -89,6 +96,9 @@ class Ledger:
     _gaps: tuple[float, ...] = field(default=(0.0, 0.0), init=False)
     _learned_at: float | None = field(default=None, init=False)
     _doubted_at: float = field(default=math.inf, init=False)
+    _raise: int = field(default=1, init=False)
+    _refused: SlidingWindow = field(factory=lambda: SlidingWindow(3600.0), init=False)
+    _begun_at: float = field(default=math.inf, init=False)
     _day_gap: int | None = field(default=None, init=False)
     _reset: float = field(default=-math.inf, init=False)
     _whole: bool = field(default=False, init=False)
@@ -110,6 +120,7 @@ class Ledger:
         hour, others = SlidingWindow(3600.0), SlidingWindow(3600.0)
         self._hour = Counted("hour", hour, limits.hour, others, shown=False)
         self._day = Counted("day", day, self._own_share(limits.day), type(day)())
+        self._windows = (self._minute, self._hour, self._day)
         self.pacer = Pacer(self._minute, self._hour, self._day, even=self.spread == "even")
 
     def _own_share(self, calls: int | None) -> int | None:
@@ -122,16 +133,18 @@ class Ledger:
             now: The moment.
             calls: How many calls stand before, this one included.
         """
-        delay = self._blocked if self._blocked.until > now else Delay(now)
-        for counted in (self._minute, self._hour, self._day):
-            until = counted.free_from(now, calls, self.in_flight)
-            if until > delay.until:
-                delay = Delay(until, counted.name)
-        for counted in (self._minute, self._day):
+        latest, window = now, self._minute.name
+        if self._blocked.until > now:
+            latest, window = self._blocked.until, self._blocked.window
+        for counted in self._windows:
+            if counted.room(now, self.in_flight) < calls:
+                until = counted.free_from(now, calls, self.in_flight)
+                if until > latest:
+                    latest, window = until, counted.name
             view = counted.view
-            if view is not None and view.left <= 0 and view.ends_at > max(now, delay.until):
-                delay = Delay(view.ends_at, counted.name)
-        return delay
+            if view is not None and view.left <= 0 and view.ends_at > latest:
+                latest, window = view.ends_at, counted.name
+        return Delay(latest, window)
 
     def next_paced(self, now: float, priority: Priority = "bulk") -> Delay:
         """Return when a call that has time may go, or when to ask again.
@@ -142,7 +155,8 @@ class Ledger:
         """
         pace = self.pacer.pace(now, self.in_flight)
         until = now + pace.again
-        self._gaps = tuple(1.0 / r if r > 0 else math.inf for r in (pace.rate, pace.long_rate))
+        # Without a rate nothing is due; who goes all the same, as no class starves, owes no gap.
+        self._gaps = tuple(1.0 / r if r > 0 else 0.0 for r in (pace.rate, pace.long_rate))
         if pace.open and priority == "sync":
             until = now
         elif pace.open and pace.rate > 0 and pace.long_rate > 0:
@@ -166,7 +180,7 @@ class Ledger:
         """Note that a call leaves now."""
         self.in_flight += 1
         self._flying.append(now)
-        for counted in (self._minute, self._day):
+        for counted in self._windows:
             if counted.view is not None:
                 counted.view.left -= 1
         if priority == "interactive":
@@ -179,7 +193,7 @@ class Ledger:
         """Note that a granted call never left: it costs nothing."""
         self.in_flight -= 1
         self._landed(granted_at)
-        for counted in (self._minute, self._day):
+        for counted in self._windows:
             if counted.view is not None:
                 counted.view.left += 1
 
@@ -199,9 +213,10 @@ class Ledger:
         """
         self.in_flight -= 1
         self._landed(sent_at)
-        for counted in (self._minute, self._hour, self._day):
+        for counted in self._windows:
             counted.window.add(now)
         self._known += 1
+        self._begun_at = min(self._begun_at, now)
         self.pacer.lag += 0.1 * (now - sent_at - self.pacer.lag)
         if self._learned_at is not None and sent_at < self._learned_at and self._hour.limit:
             self._hour.limit += 1  # it was under way when the limit was met, and was granted
@@ -214,6 +229,9 @@ class Ledger:
         due = now - self._watched_at >= _GLANCE
         if seen.minute_remaining is not None:
             ends = now + (_MINUTE_VIEW if seen.reset_in is None else seen.reset_in) + MARGIN
+            newest = self._minute.view is None or sent_at >= self._minute.view.sent_at
+            if newest:
+                ends = self._compare(ends)
             if self._believe(self._minute, seen.minute_remaining, now, sent_at, ends) and due:
                 self._watch(now, seen.minute_remaining, ends)
         if seen.day_remaining is not None:
@@ -231,10 +249,8 @@ class Ledger:
         view = counted.view
         newest = view is None or sent_at >= view.sent_at
         if view is None or newest or now >= view.ends_at or left < view.left:
-            if counted is self._minute and newest:
-                self._compare(ends_at)
-                if self.pacer.fixed is False:
-                    ends_at = self._sliding_end(now, left, ends_at)
+            if counted is self._minute and newest and self.pacer.fixed is False:
+                ends_at = self._sliding_end(now, left, ends_at)
             counted.view = View(left, sent_at, ends_at)
         return newest
 
@@ -252,17 +268,26 @@ class Ledger:
             return resets_at
         return min(log.frees_at(now, 1) for log in logs) + MARGIN
 
-    def _compare(self, ends_at: float) -> None:
-        """Tell a fixed minute from a sliding one by how its reset moves."""
+    def _compare(self, ends_at: float) -> float:
+        """Tell a fixed minute from a sliding one by how its reset moves; return the reset.
+
+        Reset and Date are told in whole seconds, so the moment is taken to be up to a second too
+        late. A fixed minute ends at the same second each time: the earliest one is the truest.
+        """
         moved = ends_at - self._reset
-        if abs(moved) > _SAME_RESET:
-            if not math.isinf(moved):
-                off = moved % 60.0
-                whole = min(off, 60.0 - off) <= _SAME_RESET
-                # A sliding minute's reset may move by a whole minute by chance, but not twice.
-                self.pacer.fixed = whole and (self.pacer.fixed is not False or self._whole)
-                self._whole = whole
+        if abs(moved) <= _SAME_RESET:
+            self._reset = min(self._reset, ends_at)
+        elif math.isinf(moved):
             self._reset = ends_at
+        else:
+            minutes = round(moved / 60.0)
+            whole = abs(moved - 60.0 * minutes) <= _SAME_RESET
+            # A sliding minute's reset may move by a whole minute by chance, but not twice.
+            self.pacer.fixed = whole and (self.pacer.fixed is not False or self._whole)
+            self._whole = whole
+            expected = self._reset + minutes * (60.0 + _DRIFT)
+            self._reset = min(expected, ends_at) if self.pacer.fixed else ends_at
+        return ends_at if self.pacer.fixed is False else self._reset
 
     def _watch(self, now: float, remaining: int, ends_at: float) -> None:
         """Find calls of other programs: what the minute has lost beyond the own calls."""
@@ -272,9 +297,9 @@ class Ledger:
         if self.pacer.fixed is False:
             known = minute.window.used(now) + minute.others.used(now)
         else:
-            # The calls of this minute alone; the server's clock may tick a little later.
-            start = ends_at - _MINUTE_VIEW - 2 * MARGIN
-            if abs(start - self._start) > _SAME_RESET:
+            # The calls of this minute alone; where it is not known, its start may be told late.
+            start = ends_at - _MINUTE_VIEW - 2 * MARGIN - (0.0 if self.pacer.fixed else 1.0)
+            if start != self._start:
                 self._start, self._known = start, minute.since(now, start)
             known = self._known
         self._others(now, minute.limit - remaining - known - self.in_flight)
@@ -290,7 +315,10 @@ class Ledger:
             return
         known = day.window.used(now) + day.others.used(now) + self.in_flight
         gap = seen.day_limit - seen.day_remaining - known
-        if self._day_gap is None or gap < self._day_gap - _SLIP - self.in_flight:
+        slip = _SLIP + self.in_flight if self.in_flight else 0
+        if self._day_gap is None:
+            self._day_gap = gap + self.in_flight  # they may not have been counted there
+        elif gap < self._day_gap - slip:
             self._day_gap = gap
         self._others(now, gap - self._day_gap)
 
@@ -298,7 +326,7 @@ class Ledger:
         if calls <= 0:
             return
         self._known += calls
-        for counted in (self._minute, self._hour, self._day):
+        for counted in self._windows:
             for _ in range(calls):
                 counted.others.add(now)
         self.pacer.others.add(now, calls)
@@ -317,6 +345,7 @@ class Ledger:
             jitter: Seconds, positive; so that clients do not all come back at once.
         """
         window: WindowName = "minute"
+        self._refused.add(now)
         if seen.day_remaining == 0:
             window = "day"
             wait = self._day_ends(now) - now
@@ -333,26 +362,29 @@ class Ledger:
 
     def _learn(self, now: float) -> float:
         """Take the count of the last hour for the limit that no header shows; return the wait."""
-        known = self._hour.used(now) - 1  # the refused call was counted like any other
+        known = self._hour.used(now) - self._refused.used(now)
         if self._refusals == 0 and known >= _LEAST_HOUR:
             self._hour.limit = min(known, self._hour.limit or known)
             self._learned_at = now
-            self._doubted_at = now + self._hour.window.span
+            # Calls from before the first one here, and those that nothing shows, were in the count.
+            whole = self._day.view is not None and now - self._begun_at >= self._hour.window.span
+            self._doubted_at = now + (_DOUBT_KNOWN if whole else _DOUBT)
+            self._raise = 1
         return min(_HIDDEN_MOST, _HIDDEN_FIRST * 2.0**self._refusals)
 
     def _doubt(self, now: float) -> None:
-        """Raise a learned limit by a tenth: it held for an hour, and may have been another's.
+        """Raise a learned limit: by one call, then by twice as many each minute, until refused.
 
         Other programs may have used a part of what was granted when it was learned, and gone since.
         """
         if self._hour.limit is not None:
-            self._hour.limit += max(1, self._hour.limit // 10)
             told = self.limits.hour
-            if told is not None and self._hour.limit >= told:
-                self._hour.limit = told
+            self._hour.limit = min(self._hour.limit + self._raise, told or sys.maxsize)
+            self._raise = min(2 * self._raise, max(1, self._hour.limit // 10))
+            if self._hour.limit == told:
                 self._doubted_at = math.inf
                 return
-        self._doubted_at = now + self._hour.window.span
+        self._doubted_at = now + _RAISED
 
     def accept(self) -> None:
         """Note that a call was not refused: the next unexplained 429 counts as the first."""

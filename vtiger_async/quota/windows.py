@@ -285,7 +285,10 @@ class Counted:
 
     def room(self, now: float, in_flight: int) -> float:
         """Return how many calls more it allows by what has been counted."""
-        return math.inf if self.limit is None else self.limit - self.used(now) - in_flight
+        if self.limit is None:
+            return math.inf
+        known = self.window.used(now) if self.shown else self.used(now)
+        return self.limit - known - in_flight
 
     def leaving(self, now: float, seconds: float) -> int:
         """Return how many calls known now, the others' too, will have left after so long."""
