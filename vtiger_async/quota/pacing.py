@@ -38,7 +38,7 @@ day do, so that bulk can choose its moment and caution costs nothing; the most w
 slides, and no boundary gives back what was kept."""
 _LOOK = 3.5
 """The same for calls that no answer has shown yet, before a call that is to find out."""
-_LONG = 2.5
+_LONG = 3.5
 """The same for hour and day. What is kept for them is the part of the hour that is lost."""
 _SETTLED = 1200.0
 """Seconds after which bulk has made up for what others called above their mean."""
@@ -49,7 +49,7 @@ _AHEAD = 1.5
 """How much faster than the minute's even rate bulk may go while others could be hurt by it."""
 _SHORT = (2.0, 5.0, 10.0, 20.0)
 _MINUTE = (*_SHORT, 40.0, 60.0)
-_HOUR = (60.0, 120.0, 300.0, 600.0, 1200.0, 2400.0)
+_HOUR = (10.0, 60.0, 120.0, 300.0, 600.0, 1200.0, 2400.0)
 _DAY = (300.0, 3600.0, 14_400.0, 28_800.0, 43_200.0)
 """Seconds ahead at which the forecast of a window is looked at."""
 _EVEN = 300.0
@@ -195,7 +195,9 @@ class Pacer:
         none: _Bound = (math.inf, math.inf, "minute")
         slow, slower = min(short, default=none), min(long, default=none)
         is_open = all(spare >= 1 for _, spare, _ in (*short, *long))
-        again = min(1.0, max(0.05, left / 20))
+        again = 1.0
+        if wanted.theirs and all(spare >= 1 for _, spare, _ in long):
+            again = min(again, max(0.05, left / 20))  # the nearer the end, the more each answer says
         if self.minute.window.used(now):
             soon = self.minute.window.frees_at(now, 1) - _PATIENCE - now
             again = min(again, soon) if soon > 0 else again
@@ -310,9 +312,12 @@ class Pacer:
             young = (self.started_at or now) + counted.window.span - now
             mean = wanted.own + wanted.theirs
             variance = _OWN**2 * wanted.own_variance + _LONG**2 * wanted.their_variance
+            kept = max(1, math.floor(wanted.urgently(60.0))) if wanted.own else 0
+            yield math.inf, room - kept, counted.name
             for ahead in (*steps, young) if young > 0 else steps:
-                spare = room + counted.leaving(now, ahead) - mean * ahead
-                rate = spare / ahead if ahead in (_EVEN, young) else math.inf
+                later = room + counted.leaving(now, ahead)
+                spare = later - mean * ahead
+                rate = (spare if ahead in (_EVEN, young) else later) / ahead
                 yield rate, spare - math.sqrt(variance * min(ahead, _SETTLED)), counted.name
 
     def _minute_left(self, now: float) -> float:
