@@ -18,7 +18,7 @@ from attrs import define, field
 
 from vtiger_async.editions import Limits
 from vtiger_async.errors import ConfigurationError
-from vtiger_async.quota.headers import Observation
+from vtiger_async.quota.headers import Evidence, Observation
 from vtiger_async.quota.pacing import Pacer
 from vtiger_async.quota.windows import (
     MARGIN,
@@ -53,19 +53,11 @@ other programs may have had some."""
 _DOUBT, _DOUBT_KNOWN, _RAISED = 3600.0, 86_400.0, 60.0
 """Seconds after which a learned limit is raised: where calls that nothing showed may have been in
 the count, where every call of that hour was known, and once it is being raised."""
-_DAY_EDGE = 600.0
-"""Seconds before calls leave a rolling day, from which on its Remaining shows no others."""
-_SLIP = 10
-"""Calls by which the day may seem to have grown back before others' old calls must have left it."""
 _LATE = (1.0, 120.0)
 """Seconds by which a paced call may be late, by the minute's pace and by that of hour and day, and
 the next one still comes when it would have."""
 _GLANCE = 0.1
 """Seconds after which answers are looked at again for calls of others: each tells of all so far."""
-_DRIFT = 0.01
-"""Seconds a minute by which two clocks may move apart."""
-_SAME_RESET = 1.6
-"""Seconds within which two resets are the same one: it is told in whole seconds."""
 
 
 @define
@@ -89,7 +81,6 @@ class Ledger:
     _hour: Counted = field(init=False)
     _day: Counted = field(init=False)
     _windows: tuple[Counted, Counted, Counted] = field(init=False)
-    _flying: list[float] = field(factory=list[float], init=False)
     _blocked: Delay = field(factory=lambda: Delay(-math.inf), init=False)
     _refusals: int = field(default=0, init=False)
     _paced_at: tuple[float, ...] = field(default=(-math.inf, -math.inf), init=False)
@@ -99,11 +90,7 @@ class Ledger:
     _raise: int = field(default=1, init=False)
     _refused: SlidingWindow = field(factory=lambda: SlidingWindow(3600.0), init=False)
     _begun_at: float = field(default=math.inf, init=False)
-    _day_gap: int | None = field(default=None, init=False)
-    _reset: float = field(default=-math.inf, init=False)
-    _whole: bool = field(default=False, init=False)
-    _start: float = field(default=-math.inf, init=False)
-    _known: int = field(default=0, init=False)
+    _evidence: Evidence = field(init=False)
     _watched_at: float = field(default=-math.inf, init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -121,6 +108,7 @@ class Ledger:
         self._hour = Counted("hour", hour, limits.hour, others, shown=False)
         self._day = Counted("day", day, self._own_share(limits.day), type(day)())
         self._windows = (self._minute, self._hour, self._day)
+        self._evidence = Evidence(self._minute, self._day)
         self.pacer = Pacer(self._minute, self._hour, self._day, even=self.spread == "even")
 
     def _own_share(self, calls: int | None) -> int | None:
@@ -179,7 +167,6 @@ class Ledger:
     def grant(self, now: float, priority: Priority = "interactive") -> None:
         """Note that a call leaves now."""
         self.in_flight += 1
-        self._flying.append(now)
         for counted in self._windows:
             if counted.view is not None:
                 counted.view.left -= 1
@@ -189,19 +176,12 @@ class Ledger:
             times = zip(self._paced_at, self._gaps, _LATE, strict=True)
             self._paced_at = tuple(max(at + gap, now - late) for at, gap, late in times)
 
-    def give_back(self, granted_at: float | None = None) -> None:
+    def give_back(self) -> None:
         """Note that a granted call never left: it costs nothing."""
         self.in_flight -= 1
-        self._landed(granted_at)
         for counted in self._windows:
             if counted.view is not None:
                 counted.view.left += 1
-
-    def _landed(self, granted_at: float | None) -> None:
-        if granted_at in self._flying:
-            self._flying.remove(granted_at)
-        elif self._flying:
-            self._flying.pop()
 
     def settle(self, now: float, sent_at: float, seen: Observation) -> None:
         """Note that a call came back, or that it was lost after it had left.
@@ -212,10 +192,8 @@ class Ledger:
             seen: What its headers say.
         """
         self.in_flight -= 1
-        self._landed(sent_at)
         for counted in self._windows:
             counted.window.add(now)
-        self._known += 1
         self._begun_at = min(self._begun_at, now)
         self.pacer.lag += 0.1 * (now - sent_at - self.pacer.lag)
         if self._learned_at is not None and sent_at < self._learned_at and self._hour.limit:
@@ -226,33 +204,42 @@ class Ledger:
             self._minute.limit = seen.minute_limit
         if seen.day_limit is not None:
             self._day.limit = self._own_share(seen.day_limit)
-        due = now - self._watched_at >= _GLANCE
+        if seen.minute_remaining is not None or seen.day_remaining is not None:
+            self._hear(now, sent_at, seen)
+
+    def _hear(self, now: float, sent_at: float, seen: Observation) -> None:
+        """Take the headers' word for what is left, and for what other programs called."""
+        minute, evidence = self._minute, self._evidence
+        newest = minute.view is None or sent_at >= minute.view.sent_at
         if seen.minute_remaining is not None:
             ends = now + (_MINUTE_VIEW if seen.reset_in is None else seen.reset_in) + MARGIN
-            newest = self._minute.view is None or sent_at >= self._minute.view.sent_at
             if newest:
-                ends = self._compare(ends)
-            if self._believe(self._minute, seen.minute_remaining, now, sent_at, ends) and due:
-                self._watch(now, seen.minute_remaining, ends)
+                ends = evidence.reset(ends)
+                self.pacer.fixed = evidence.fixed
+                if evidence.fixed is False:
+                    ends = self._sliding_end(now, seen.minute_remaining - self.in_flight, ends)
+            self._believe(minute, seen.minute_remaining, now, sent_at, ends)
         if seen.day_remaining is not None:
-            ends = self._day_ends(now)
-            if self._believe(self._day, seen.day_remaining, now, sent_at, ends) and due:
-                self._watch_day(now, seen)
-        if due:
+            self._believe(self._day, seen.day_remaining, now, sent_at, self._day_ends(now))
+        if newest and now - self._watched_at >= _GLANCE:
             self._watched_at = now
+            for _ in range(evidence.of_minute(now, self.in_flight, seen)):
+                self._count_other(now)
+            for _ in range(evidence.of_day(now, self.in_flight, seen)):
+                self._count_other(now)
+
+    def _count_other(self, now: float) -> None:
+        for counted in self._windows:
+            counted.others.add(now)
+        self.pacer.others.add(now, 1)
 
     def _believe(
         self, counted: Counted, remaining: int, now: float, sent_at: float, ends_at: float
-    ) -> bool:
+    ) -> None:
         # Calls in flight may or may not be in the server's count: taken as not, to be safe.
-        left = remaining - self.in_flight
-        view = counted.view
-        newest = view is None or sent_at >= view.sent_at
-        if view is None or newest or now >= view.ends_at or left < view.left:
-            if counted is self._minute and newest and self.pacer.fixed is False:
-                ends_at = self._sliding_end(now, left, ends_at)
+        left, view = remaining - self.in_flight, counted.view
+        if view is None or sent_at >= view.sent_at or now >= view.ends_at or left < view.left:
             counted.view = View(left, sent_at, ends_at)
-        return newest
 
     def _sliding_end(self, now: float, left: int, resets_at: float) -> float:
         """Return until when a header of a sliding minute says something.
@@ -267,69 +254,6 @@ class Ledger:
         if minute.limit is None or sum(log.used(now) for log in logs) < minute.limit:
             return resets_at
         return min(log.frees_at(now, 1) for log in logs) + MARGIN
-
-    def _compare(self, ends_at: float) -> float:
-        """Tell a fixed minute from a sliding one by how its reset moves; return the reset.
-
-        Reset and Date are told in whole seconds, so the moment is taken to be up to a second too
-        late. A fixed minute ends at the same second each time: the earliest one is the truest.
-        """
-        moved = ends_at - self._reset
-        if abs(moved) <= _SAME_RESET:
-            self._reset = min(self._reset, ends_at)
-        elif math.isinf(moved):
-            self._reset = ends_at
-        else:
-            minutes = round(moved / 60.0)
-            whole = abs(moved - 60.0 * minutes) <= _SAME_RESET
-            # A sliding minute's reset may move by a whole minute by chance, but not twice.
-            self.pacer.fixed = whole and (self.pacer.fixed is not False or self._whole)
-            self._whole = whole
-            expected = self._reset + minutes * (60.0 + _DRIFT)
-            self._reset = min(expected, ends_at) if self.pacer.fixed else ends_at
-        return ends_at if self.pacer.fixed is False else self._reset
-
-    def _watch(self, now: float, remaining: int, ends_at: float) -> None:
-        """Find calls of other programs: what the minute has lost beyond the own calls."""
-        minute = self._minute
-        if minute.limit is None:
-            return
-        if self.pacer.fixed is False:
-            known = minute.window.used(now) + minute.others.used(now)
-        else:
-            # The calls of this minute alone; where it is not known, its start may be told late.
-            start = ends_at - _MINUTE_VIEW - 2 * MARGIN - (0.0 if self.pacer.fixed else 1.0)
-            if start != self._start:
-                self._start, self._known = start, minute.since(now, start)
-            known = self._known
-        self._others(now, minute.limit - remaining - known - self.in_flight)
-
-    def _watch_day(self, now: float, seen: Observation) -> None:
-        """Find those that the minute did not show: the day's Remaining never forgets so soon."""
-        if seen.day_limit is None or seen.day_remaining is None:
-            return
-        day = self._day
-        logs = (day.window, day.others)
-        if any(log.used(now) and log.frees_at(now, 1) <= now + _DAY_EDGE for log in logs):
-            self._day_gap = None  # what leaves is known to five minutes only
-            return
-        known = day.window.used(now) + day.others.used(now) + self.in_flight
-        gap = seen.day_limit - seen.day_remaining - known
-        slip = _SLIP + self.in_flight if self.in_flight else 0
-        if self._day_gap is None:
-            self._day_gap = gap + self.in_flight  # they may not have been counted there
-        elif gap < self._day_gap - slip:
-            self._day_gap = gap
-        self._others(now, gap - self._day_gap)
-
-    def _others(self, now: float, calls: int) -> None:
-        if calls <= 0:
-            return
-        self._known += calls
-        for counted in self._windows:
-            for _ in range(calls):
-                counted.others.add(now)
-        self.pacer.others.add(now, calls)
 
     def _day_ends(self, now: float) -> float:
         if isinstance(self._day.window, UtcDay):

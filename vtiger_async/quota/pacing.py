@@ -2,8 +2,8 @@
 
 Hard rules (the ledger's) say whether a call can be refused. The soft ones here hold for bulk and
 sync alone. Each is a forecast: what a window has, and what will have left it by some moment ahead,
-less what others will want until then. From it follow two answers: a rate, so that bulk is spread and
-nobody finds a window that has just been emptied, and whether one call more leaves the reserve whole.
+less what others will want until then. Two answers follow: a rate, so that bulk is spread and nobody
+finds a window that has just been emptied, and whether one call more leaves the reserve whole.
 
 A reserve lasts until more room comes for certain. In a fixed minute that is its end, so the reserve
 shrinks and bulk goes late, when the others of that minute have shown. In windows that slide only
@@ -197,7 +197,9 @@ class Pacer:
         is_open = all(spare >= 1 for _, spare, _ in (*short, *long))
         again = 1.0
         if wanted.theirs and all(spare >= 1 for _, spare, _ in long):
-            again = min(again, max(0.05, left / 20))  # the nearer the end, the more each answer says
+            again = min(
+                again, max(0.05, left / 20)
+            )  # the nearer the end, the more each answer says
         if self.minute.window.used(now):
             soon = self.minute.window.frees_at(now, 1) - _PATIENCE - now
             again = min(again, soon) if soon > 0 else again
@@ -271,7 +273,9 @@ class Pacer:
 
         def least(known: float, extra: float) -> float:
             return min(
-                known + gone - math.floor(wanted.urgently(h) + wanted.at_most(h + extra, deviations))
+                known
+                + gone
+                - math.floor(wanted.urgently(h) + wanted.at_most(h + extra, deviations))
                 for h, gone in steps
             )
 
