@@ -94,7 +94,6 @@ async def test_bulk_is_spread_over_the_minute() -> None:
         await backlog(crm.with_options(priority="bulk"), anyio.current_time() + 60)
         before = sandbox.ledger()["granted"]
         await backlog(crm.with_options(priority="bulk"), anyio.current_time() + 30)
-    print(sandbox.ledger()["granted"] - before)
     assert 25 <= sandbox.ledger()["granted"] - before <= 35
 
 
