@@ -54,6 +54,10 @@ _DAY = (300.0, 3600.0, 14_400.0, 28_800.0, 43_200.0)
 """Seconds ahead at which the forecast of a window is looked at."""
 _EVEN = 300.0
 """Seconds over which bulk is spread for the sake of hour and day."""
+_SOON = 0.05
+"""Seconds; nobody asks again sooner than this."""
+_SOME = 0.01
+"""Calls a second of others that are worth looking out for."""
 _FLOOR = 0.02
 """Seconds; the end of a minute is never taken to be nearer than this."""
 
@@ -195,16 +199,22 @@ class Pacer:
         none: _Bound = (math.inf, math.inf, "minute")
         slow, slower = min(short, default=none), min(long, default=none)
         is_open = all(spare >= 1 for _, spare, _ in (*short, *long))
-        again = 1.0
-        if wanted.theirs and all(spare >= 1 for _, spare, _ in long):
-            again = min(
-                again, max(0.05, left / 20)
-            )  # the nearer the end, the more each answer says
+        window = min(slow, slower)[2]
+        again = self._again(now, left, wanted, {name for _, spare, name in long if spare < 1})
+        return Pace(max(0.0, slow[0]), max(0.0, slower[0]), is_open, window, again)
+
+    def _again(self, now: float, left: float, wanted: _Wanted, closed: set[WindowName]) -> float:
+        """Return the seconds after which another answer may be given; each answer asks too."""
+        if closed:
+            logs = [c.window for c in (self.hour, self.day) if c.name in closed]
+            leaves = [log.frees_at(now, 1) - now for log in logs if log.used(now)]
+            return min(_BIN, max([1.0, *leaves]) if leaves else _BIN)
+        # The nearer the end of a minute that others use, the more each moment says.
+        again = min(1.0, max(_SOON, left / 20)) if wanted.theirs >= _SOME else 1.0
         if self.minute.window.used(now):
             soon = self.minute.window.frees_at(now, 1) - _PATIENCE - now
-            again = min(again, soon) if soon > 0 else again
-        window = min(slow, slower)[2]
-        return Pace(max(0.0, slow[0]), max(0.0, slower[0]), is_open, window, again)
+            again = min(again, max(_SOON, soon)) if soon > 0 else again
+        return again
 
     def _wanted(self, now: float) -> _Wanted:
         theirs, variance = self.others.per_second(now)
@@ -280,14 +290,22 @@ class Pacer:
             )
 
         spare = least(room, unseen)
-        if spare >= 1 or in_flight or room - wanted.at_most(unseen, _LOOK) < 1:
+        if spare >= 1 or in_flight:
             return spare
+        if unseen >= 60.0:
+            return 1  # nothing is known any more, and somebody has to ask
         likely = room - wanted.theirs * unseen
-        if least(likely, 0.0) >= 1:
+        safe = room - wanted.at_most(unseen, _LOOK) >= 1
+        if safe and least(likely, 0.0) >= 1:
             return 1
-        late = room - wanted.at_most(unseen + 1.0, _LOOK) < 1
-        hope = likely - wanted.theirs * steps[-1][0] - wanted.at_most(2.0, deviations)
-        return 1 if late and hope >= 1 and self.fixed else spare
+        slides = self.fixed is False
+        rest = 0.0 if slides else wanted.theirs * steps[0][0]
+        if likely - rest - wanted.at_most(_SHORT[0], deviations) < 1:
+            return spare
+        if slides:  # a look takes room for a minute: only where nobody else has asked for long
+            return 1 if unseen >= _SHORT[-1] else spare
+        later = room - wanted.at_most(unseen + 1.0, _LOOK) >= 1
+        return 1 if safe and not later else spare
 
     def _caution(self, wanted: _Wanted) -> float:
         """Return how many deviations of others to be ready for: more the less the minute binds."""
