@@ -79,6 +79,14 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session
+def nightly(session: nox.Session) -> None:
+    """Try the governor's properties on 10,000 random histories each."""
+    session.install("-e", ".[all]", *group("test"))
+    histories = {"VTIGER_ASYNC_HISTORIES": "10000"}
+    session.run("python", "-m", "pytest", "-q", "tests/quota", *session.posargs, env=histories)
+
+
+@nox.session
 def min_deps(session: nox.Session) -> None:
     """Run the tests that know a dependency on the lowest version of every one."""
     constraints = Path(session.create_tmp()) / "lowest.txt"

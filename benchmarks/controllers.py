@@ -110,9 +110,14 @@ class Rated(BackOff):
 class Aimd(Rated):
     """A rate that grows by a little and is cut to the half on a 429."""
 
+    cut_at = -1.0
+
     def after(self, reply: Reply) -> None:
-        grown = self.rate + 0.01 / self.rate
-        self.rate = min(10.0, max(0.05, self.rate / 2 if reply.status == 429 else grown))
+        now = asyncio.get_running_loop().time()
+        if reply.status != 429:
+            self.rate = min(10.0, self.rate + 0.01 / self.rate)
+        elif now - self.cut_at >= 1.0:  # once for the calls that were under way together
+            self.rate, self.cut_at = max(0.05, self.rate / 2), now
 
 
 class Cubic(Rated):

@@ -7,6 +7,7 @@ import math
 import random
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from email.utils import formatdate
 from typing import Protocol
 
 from virtual import START, VirtualClock
@@ -32,6 +33,9 @@ class Scenario:
         interactive: Seconds between two interactive calls, on average.
         told: Whether the client is told the limits; else it has to learn them.
         header_form: How the quota shows in the response headers.
+        garbled: Whether Remaining is any number.
+        late: Seconds that an answer may take longer on its way back, so that they overtake.
+        dated: Whether answers have a Date, as those of HTTP servers do.
         skew: Seconds by which the client's clock is ahead of the server's.
         seed: Where the random numbers come from.
         workers: Calls of the bulk backlog that are wanted at once.
@@ -44,6 +48,9 @@ class Scenario:
     interactive: float = 20.0
     told: bool = True
     header_form: HeaderForm = field(default_factory=HeaderForm)
+    garbled: bool = False
+    late: float = 0.0
+    dated: bool = True
     skew: float = 0.0
     seed: int = 1
     workers: int = 8
@@ -100,14 +107,22 @@ class FloodServer:
     """The sandbox's flood control behind nothing but the latency."""
 
     def __init__(self, scenario: Scenario) -> None:
+        self.scenario = scenario
+        self.chance = random.Random(scenario.seed)
         self.flood = scenario.flood()
+        self.flood.snapshot()  # the others begin now, whenever we make our first call
 
     async def send(self) -> Reply:
         await asyncio.sleep(LATENCY / 2)
         granted = self.flood.admit() is not None
         pairs = self.flood.headers(refused=not granted)
-        await asyncio.sleep(LATENCY / 2)
         headers = {name.decode(): value.decode() for name, value in pairs}
+        if self.scenario.dated:
+            headers["date"] = formatdate(VirtualClock().time(), usegmt=True)
+        if self.scenario.garbled:
+            for name in headers.keys() & {"x-floodcontrol-remaining", "x-ratelimit-remaining"}:
+                headers[name] = str(self.chance.randrange(100))
+        await asyncio.sleep(LATENCY / 2 + self.chance.uniform(0, self.scenario.late))
         return Reply(200 if granted else 429, headers)
 
 
@@ -145,12 +160,20 @@ class Outcome:
         return ordered[min(len(ordered) - 1, math.ceil(share * len(ordered)) - 1)]
 
 
+def arrivals(scenario: Scenario) -> list[float]:
+    """Return when the interactive calls come, in seconds from the start."""
+    chance = random.Random(scenario.seed)
+    at, found = 0.0, list[float]()
+    while (at := at + scenario.interactive * chance.uniform(0.5, 1.5)) < scenario.seconds:
+        found.append(at)
+    return found
+
+
 async def simulate(
     scenario: Scenario, server: Server, start: Callable[[Server], Awaitable[Controller]]
 ) -> Outcome:
     """Run a controller against an instance, with a bulk backlog that never ends."""
     controller = await start(server)
-    chance = random.Random(scenario.seed)
     waits: list[float] = []
     begun: dict[int, float] = {}
     loop = asyncio.get_running_loop()
@@ -166,11 +189,10 @@ async def simulate(
         waits.append(loop.time() - begun.pop(number))
 
     async def people() -> None:
-        number = 0
-        while True:
-            await asyncio.sleep(scenario.interactive * chance.uniform(0.5, 1.5))
-            number += 1
+        for number, at in enumerate(arrivals(scenario)):
+            await asyncio.sleep(at - loop.time())
             tasks.add(asyncio.create_task(interactive(number)))
+        await asyncio.Event().wait()
 
     tasks |= {asyncio.create_task(backlog()) for _ in range(scenario.workers)}
     tasks.add(asyncio.create_task(people()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -56,6 +57,7 @@ def governor(scenario: Scenario, **options: Any) -> Callable[[Server], Awaitable
             clock=VirtualClock(scenario.skew),
             **options,
         )
+        client._core.pipeline.chance = random.Random(scenario.seed).random
         client._core.pipeline.http = Stub(server)  # type: ignore[assignment]
         return Governed(client)
 

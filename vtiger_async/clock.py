@@ -6,6 +6,7 @@ trio's MockClock governs it: days of quota pass in milliseconds in a test.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import Protocol, runtime_checkable
 
@@ -59,7 +60,11 @@ class SystemClock:
 
     def monotonic(self) -> float:
         """Return the event loop's time."""
-        return anyio.current_time()
+        try:
+            # A tenth of what anyio's detour costs; it is asked twice for each call.
+            return asyncio.get_running_loop().time()
+        except RuntimeError:
+            return anyio.current_time()
 
     async def sleep(self, seconds: float) -> None:
         """Wait `seconds`."""

@@ -64,7 +64,7 @@ async def backlog(crm: VtigerClient, until: float) -> None:
 
 @pytest.mark.parametrize("minute_window", ["fixed", "sliding"])
 async def test_people_do_not_wait_for_a_bulk_job(minute_window: Any) -> None:
-    """While bulk uses full minutes up, 19 of 20 interactive calls are answered within a second."""
+    """While bulk uses full minutes up, interactive calls are answered within a second."""
     sandbox = limited(limits=Limits(minute=60), minute_window=minute_window)
     waits: list[float] = []
     async with sandbox.client(limits=Limits(minute=60), max_wait=math.inf) as crm:
@@ -82,10 +82,9 @@ async def test_people_do_not_wait_for_a_bulk_job(minute_window: Any) -> None:
             group.start_soon(people)
     books = sandbox.ledger()
     assert books["refused"] == 0
-    assert books["granted"] >= 0.91 * 15 * 60
+    assert books["granted"] >= 0.98 * 15 * 60
     assert sorted(waits)[len(waits) // 2] <= 0.3
-    assert sorted(waits)[int(len(waits) * 0.95) - 1] <= 1.0
-    assert max(waits) <= 5.0
+    assert max(waits) <= 1.0
 
 
 async def test_bulk_is_spread_over_the_minute() -> None:
@@ -95,7 +94,7 @@ async def test_bulk_is_spread_over_the_minute() -> None:
         await backlog(crm.with_options(priority="bulk"), anyio.current_time() + 60)
         before = sandbox.ledger()["granted"]
         await backlog(crm.with_options(priority="bulk"), anyio.current_time() + 30)
-    assert 20 <= sandbox.ledger()["granted"] - before <= 48
+    assert 25 <= sandbox.ledger()["granted"] - before <= 35
 
 
 async def order_of(*priorities: Priority) -> list[str]:
@@ -400,14 +399,29 @@ def test_too_few_calls_teach_no_limit() -> None:
 
 
 def test_a_learned_limit_grows_again() -> None:
-    """It is raised by a tenth in each hour without refusal, up to what was told."""
+    """After an hour it is raised by one, then each minute by twice as much, up to what was told."""
     ledger = refused_after(80, Limits(hour=100))
     found: list[int | None] = []
-    for hour in range(1, 5):
-        ledger.accept()
-        spend(ledger, NOW + 81 + 3601 * hour, NOTHING)
-        found.append(ledger.uses(NOW + 81 + 3601 * hour)[1].limit)
-    assert found == [88, 96, 100, 100]
+    ledger.accept()
+    for minute in range(6):
+        spend(ledger, NOW + 81 + 3601 + 61 * minute, NOTHING)
+        found.append(ledger.uses(NOW + 81 + 3601 + 61 * minute)[1].limit)
+    assert found == [81, 83, 87, 95, 100, 100]
+
+
+def test_a_learned_limit_is_doubted_later_where_every_call_was_known() -> None:
+    """With a whole hour seen, and others visible in the day's Remaining, it holds for a day."""
+    ledger = Ledger(Limits())
+    for call in range(121):
+        seen = Observation(day_limit=9000, day_remaining=8999 - call)
+        spend(ledger, NOW + 60 * call, seen)
+    ledger.refuse(NOW + 7200, Observation(), 0.0)
+    ledger.accept()
+    learned = ledger.uses(NOW + 7201)[1].limit
+    spend(ledger, NOW + 7200 + 80_000)
+    assert ledger.uses(NOW + 7200 + 80_000)[1].limit == learned == 59
+    spend(ledger, NOW + 7200 + 86_401)
+    assert ledger.uses(NOW + 7200 + 86_401)[1].limit == 60
 
 
 def test_a_learned_limit_counts_what_was_under_way() -> None:

@@ -11,13 +11,14 @@ Remaining has shown them; and where nobody told its limit, the count at a refusa
 from __future__ import annotations
 
 import math
+import sys
 from typing import Literal, TypeAlias
 
 from attrs import define, field
 
 from vtiger_async.editions import Limits
 from vtiger_async.errors import ConfigurationError
-from vtiger_async.quota.headers import Observation
+from vtiger_async.quota.headers import Evidence, Observation
 from vtiger_async.quota.pacing import Pacer
 from vtiger_async.quota.windows import (
     MARGIN,
@@ -49,17 +50,14 @@ _HIDDEN_FIRST, _HIDDEN_MOST = 60.0, 900.0
 _LEAST_HOUR = 50
 """Calls; a refusal at fewer in the hour is not the hour's: no edition has less than 100, of which
 other programs may have had some."""
-_DAY_EDGE = 600.0
-"""Seconds before calls leave a rolling day, from which on its Remaining shows no others."""
-_SLIP = 10
-"""Calls by which the day may seem to have grown back before others' old calls must have left it."""
+_DOUBT, _DOUBT_KNOWN, _RAISED = 3600.0, 86_400.0, 60.0
+"""Seconds after which a learned limit is raised: where calls that nothing showed may have been in
+the count, where every call of that hour was known, and once it is being raised."""
 _LATE = (1.0, 120.0)
 """Seconds by which a paced call may be late, by the minute's pace and by that of hour and day, and
 the next one still comes when it would have."""
 _GLANCE = 0.1
 """Seconds after which answers are looked at again for calls of others: each tells of all so far."""
-_SAME_RESET = 1.6
-"""Seconds within which two resets are the same one: it is told in whole seconds."""
 
 
 @define
@@ -82,18 +80,17 @@ class Ledger:
     _minute: Counted = field(init=False)
     _hour: Counted = field(init=False)
     _day: Counted = field(init=False)
-    _flying: list[float] = field(factory=list[float], init=False)
+    _windows: tuple[Counted, Counted, Counted] = field(init=False)
     _blocked: Delay = field(factory=lambda: Delay(-math.inf), init=False)
     _refusals: int = field(default=0, init=False)
     _paced_at: tuple[float, ...] = field(default=(-math.inf, -math.inf), init=False)
     _gaps: tuple[float, ...] = field(default=(0.0, 0.0), init=False)
     _learned_at: float | None = field(default=None, init=False)
     _doubted_at: float = field(default=math.inf, init=False)
-    _day_gap: int | None = field(default=None, init=False)
-    _reset: float = field(default=-math.inf, init=False)
-    _whole: bool = field(default=False, init=False)
-    _start: float = field(default=-math.inf, init=False)
-    _known: int = field(default=0, init=False)
+    _raise: int = field(default=1, init=False)
+    _refused: SlidingWindow = field(factory=lambda: SlidingWindow(3600.0), init=False)
+    _begun_at: float = field(default=math.inf, init=False)
+    _evidence: Evidence = field(init=False)
     _watched_at: float = field(default=-math.inf, init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -110,6 +107,8 @@ class Ledger:
         hour, others = SlidingWindow(3600.0), SlidingWindow(3600.0)
         self._hour = Counted("hour", hour, limits.hour, others, shown=False)
         self._day = Counted("day", day, self._own_share(limits.day), type(day)())
+        self._windows = (self._minute, self._hour, self._day)
+        self._evidence = Evidence(self._minute, self._day)
         self.pacer = Pacer(self._minute, self._hour, self._day, even=self.spread == "even")
 
     def _own_share(self, calls: int | None) -> int | None:
@@ -122,16 +121,18 @@ class Ledger:
             now: The moment.
             calls: How many calls stand before, this one included.
         """
-        delay = self._blocked if self._blocked.until > now else Delay(now)
-        for counted in (self._minute, self._hour, self._day):
-            until = counted.free_from(now, calls, self.in_flight)
-            if until > delay.until:
-                delay = Delay(until, counted.name)
-        for counted in (self._minute, self._day):
+        latest, window = now, self._minute.name
+        if self._blocked.until > now:
+            latest, window = self._blocked.until, self._blocked.window
+        for counted in self._windows:
+            if counted.room(now, self.in_flight) < calls:
+                until = counted.free_from(now, calls, self.in_flight)
+                if until > latest:
+                    latest, window = until, counted.name
             view = counted.view
-            if view is not None and view.left <= 0 and view.ends_at > max(now, delay.until):
-                delay = Delay(view.ends_at, counted.name)
-        return delay
+            if view is not None and view.left <= 0 and view.ends_at > latest:
+                latest, window = view.ends_at, counted.name
+        return Delay(latest, window)
 
     def next_paced(self, now: float, priority: Priority = "bulk") -> Delay:
         """Return when a call that has time may go, or when to ask again.
@@ -142,7 +143,8 @@ class Ledger:
         """
         pace = self.pacer.pace(now, self.in_flight)
         until = now + pace.again
-        self._gaps = tuple(1.0 / r if r > 0 else math.inf for r in (pace.rate, pace.long_rate))
+        # Without a rate nothing is due; who goes all the same, as no class starves, owes no gap.
+        self._gaps = tuple(1.0 / r if r > 0 else 0.0 for r in (pace.rate, pace.long_rate))
         if pace.open and priority == "sync":
             until = now
         elif pace.open and pace.rate > 0 and pace.long_rate > 0:
@@ -165,8 +167,7 @@ class Ledger:
     def grant(self, now: float, priority: Priority = "interactive") -> None:
         """Note that a call leaves now."""
         self.in_flight += 1
-        self._flying.append(now)
-        for counted in (self._minute, self._day):
+        for counted in self._windows:
             if counted.view is not None:
                 counted.view.left -= 1
         if priority == "interactive":
@@ -175,19 +176,12 @@ class Ledger:
             times = zip(self._paced_at, self._gaps, _LATE, strict=True)
             self._paced_at = tuple(max(at + gap, now - late) for at, gap, late in times)
 
-    def give_back(self, granted_at: float | None = None) -> None:
+    def give_back(self) -> None:
         """Note that a granted call never left: it costs nothing."""
         self.in_flight -= 1
-        self._landed(granted_at)
-        for counted in (self._minute, self._day):
+        for counted in self._windows:
             if counted.view is not None:
                 counted.view.left += 1
-
-    def _landed(self, granted_at: float | None) -> None:
-        if granted_at in self._flying:
-            self._flying.remove(granted_at)
-        elif self._flying:
-            self._flying.pop()
 
     def settle(self, now: float, sent_at: float, seen: Observation) -> None:
         """Note that a call came back, or that it was lost after it had left.
@@ -198,10 +192,10 @@ class Ledger:
             seen: What its headers say.
         """
         self.in_flight -= 1
-        self._landed(sent_at)
-        for counted in (self._minute, self._hour, self._day):
+        for counted in self._windows:
             counted.window.add(now)
-        self._known += 1
+        self._begun_at = min(self._begun_at, now)
+        self.pacer.lag += 0.1 * (now - sent_at - self.pacer.lag)
         if self._learned_at is not None and sent_at < self._learned_at and self._hour.limit:
             self._hour.limit += 1  # it was under way when the limit was met, and was granted
         if now >= self._doubted_at:
@@ -210,84 +204,56 @@ class Ledger:
             self._minute.limit = seen.minute_limit
         if seen.day_limit is not None:
             self._day.limit = self._own_share(seen.day_limit)
-        due = now - self._watched_at >= _GLANCE
+        if seen.minute_remaining is not None or seen.day_remaining is not None:
+            self._hear(now, sent_at, seen)
+
+    def _hear(self, now: float, sent_at: float, seen: Observation) -> None:
+        """Take the headers' word for what is left, and for what other programs called."""
+        minute, evidence = self._minute, self._evidence
+        newest = minute.view is None or sent_at >= minute.view.sent_at
         if seen.minute_remaining is not None:
             ends = now + (_MINUTE_VIEW if seen.reset_in is None else seen.reset_in) + MARGIN
-            if self._believe(self._minute, seen.minute_remaining, now, sent_at, ends) and due:
-                self._watch(now, seen.minute_remaining, ends)
+            if newest:
+                ends = evidence.reset(ends)
+                self.pacer.fixed = evidence.fixed
+                if evidence.fixed is False:
+                    ends = self._sliding_end(now, seen.minute_remaining - self.in_flight, ends)
+            self._believe(minute, seen.minute_remaining, now, sent_at, ends)
         if seen.day_remaining is not None:
-            ends = self._day_ends(now)
-            if self._believe(self._day, seen.day_remaining, now, sent_at, ends) and due:
-                self._watch_day(now, seen)
-        if due:
+            self._believe(self._day, seen.day_remaining, now, sent_at, self._day_ends(now))
+        if newest and now - self._watched_at >= _GLANCE:
             self._watched_at = now
+            for _ in range(evidence.of_minute(now, self.in_flight, seen)):
+                self._count_other(now)
+            for _ in range(evidence.of_day(now, self.in_flight, seen)):
+                self._count_other(now)
+
+    def _count_other(self, now: float) -> None:
+        for counted in self._windows:
+            counted.others.add(now)
+        self.pacer.others.add(now, 1)
 
     def _believe(
         self, counted: Counted, remaining: int, now: float, sent_at: float, ends_at: float
-    ) -> bool:
+    ) -> None:
         # Calls in flight may or may not be in the server's count: taken as not, to be safe.
-        left = remaining - self.in_flight
-        view = counted.view
-        newest = view is None or sent_at >= view.sent_at
-        if view is None or newest or now >= view.ends_at or left < view.left:
-            if counted is self._minute and newest:
-                self._compare(ends_at)
-                if self.pacer.fixed is False and left > 0:
-                    # Reset is when the next call leaves: what is left does not end with it.
-                    ends_at = now + _MINUTE_VIEW
+        left, view = remaining - self.in_flight, counted.view
+        if view is None or sent_at >= view.sent_at or now >= view.ends_at or left < view.left:
             counted.view = View(left, sent_at, ends_at)
-        return newest
 
-    def _compare(self, ends_at: float) -> None:
-        """Tell a fixed minute from a sliding one by how its reset moves."""
-        moved = ends_at - self._reset
-        if abs(moved) > _SAME_RESET:
-            if not math.isinf(moved):
-                off = moved % 60.0
-                whole = min(off, 60.0 - off) <= _SAME_RESET
-                # A sliding minute's reset may move by a whole minute by chance, but not twice.
-                self.pacer.fixed = whole and (self.pacer.fixed is not False or self._whole)
-                self._whole = whole
-            self._reset = ends_at
+    def _sliding_end(self, now: float, left: int, resets_at: float) -> float:
+        """Return until when a header of a sliding minute says something.
 
-    def _watch(self, now: float, remaining: int, ends_at: float) -> None:
-        """Find calls of other programs: what the minute has lost beyond the own calls."""
+        Its Reset is when the next call leaves: what is left does not end with it. Where nothing is,
+        the logs tell that moment more exactly than in whole seconds, if they know of all calls.
+        """
         minute = self._minute
-        if minute.limit is None:
-            return
-        if self.pacer.fixed is False:
-            known = minute.window.used(now) + minute.others.used(now)
-        else:
-            # The calls of this minute alone; the server's clock may tick a little later.
-            start = ends_at - _MINUTE_VIEW - 2 * MARGIN
-            if abs(start - self._start) > _SAME_RESET:
-                self._start, self._known = start, minute.since(now, start)
-            known = self._known
-        self._others(now, minute.limit - remaining - known - self.in_flight)
-
-    def _watch_day(self, now: float, seen: Observation) -> None:
-        """Find those that the minute did not show: the day's Remaining never forgets so soon."""
-        if seen.day_limit is None or seen.day_remaining is None:
-            return
-        day = self._day
-        logs = (day.window, day.others)
-        if any(log.used(now) and log.frees_at(now, 1) <= now + _DAY_EDGE for log in logs):
-            self._day_gap = None  # what leaves is known to five minutes only
-            return
-        known = day.window.used(now) + day.others.used(now) + self.in_flight
-        gap = seen.day_limit - seen.day_remaining - known
-        if self._day_gap is None or gap < self._day_gap - _SLIP - self.in_flight:
-            self._day_gap = gap
-        self._others(now, gap - self._day_gap)
-
-    def _others(self, now: float, calls: int) -> None:
-        if calls <= 0:
-            return
-        self._known += calls
-        for counted in (self._minute, self._hour, self._day):
-            for _ in range(calls):
-                counted.others.add(now)
-        self.pacer.others.add(now, calls)
+        if left > 0:
+            return now + _MINUTE_VIEW
+        logs = [log for log in (minute.window, minute.others) if log.used(now)]
+        if minute.limit is None or sum(log.used(now) for log in logs) < minute.limit:
+            return resets_at
+        return min(log.frees_at(now, 1) for log in logs) + MARGIN
 
     def _day_ends(self, now: float) -> float:
         if isinstance(self._day.window, UtcDay):
@@ -303,6 +269,7 @@ class Ledger:
             jitter: Seconds, positive; so that clients do not all come back at once.
         """
         window: WindowName = "minute"
+        self._refused.add(now)
         if seen.day_remaining == 0:
             window = "day"
             wait = self._day_ends(now) - now
@@ -319,26 +286,29 @@ class Ledger:
 
     def _learn(self, now: float) -> float:
         """Take the count of the last hour for the limit that no header shows; return the wait."""
-        known = self._hour.used(now) - 1  # the refused call was counted like any other
+        known = self._hour.used(now) - self._refused.used(now)
         if self._refusals == 0 and known >= _LEAST_HOUR:
             self._hour.limit = min(known, self._hour.limit or known)
             self._learned_at = now
-            self._doubted_at = now + self._hour.window.span
+            # Calls from before the first one here, and those that nothing shows, were in the count.
+            whole = self._day.view is not None and now - self._begun_at >= self._hour.window.span
+            self._doubted_at = now + (_DOUBT_KNOWN if whole else _DOUBT)
+            self._raise = 1
         return min(_HIDDEN_MOST, _HIDDEN_FIRST * 2.0**self._refusals)
 
     def _doubt(self, now: float) -> None:
-        """Raise a learned limit by a tenth: it held for an hour, and may have been another's.
+        """Raise a learned limit: by one call, then by twice as many each minute, until refused.
 
         Other programs may have used a part of what was granted when it was learned, and gone since.
         """
         if self._hour.limit is not None:
-            self._hour.limit += max(1, self._hour.limit // 10)
             told = self.limits.hour
-            if told is not None and self._hour.limit >= told:
-                self._hour.limit = told
+            self._hour.limit = min(self._hour.limit + self._raise, told or sys.maxsize)
+            self._raise = min(2 * self._raise, max(1, self._hour.limit // 10))
+            if self._hour.limit == told:
                 self._doubted_at = math.inf
                 return
-        self._doubted_at = now + self._hour.window.span
+        self._doubted_at = now + _RAISED
 
     def accept(self) -> None:
         """Note that a call was not refused: the next unexplained 429 counts as the first."""

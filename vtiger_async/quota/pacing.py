@@ -1,9 +1,13 @@
 """Pacing: when work that has time may go, so that nobody who has none must wait for it.
 
 Hard rules (the ledger's) say whether a call can be refused. The soft ones here hold for bulk and
-sync alone: calls are spread over what is left of minute, hour and day, and room is kept for what
-other programs and interactive callers will want until more room comes. That reserve shrinks with
-the time for which it has to last, so nothing of a minute is lost in the end.
+sync alone. Each is a forecast: what a window has, and what will have left it by some moment ahead,
+less what others will want until then. Two answers follow: a rate, so that bulk is spread and nobody
+finds a window that has just been emptied, and whether one call more leaves the reserve whole.
+
+A reserve lasts until more room comes for certain. In a fixed minute that is its end, so the reserve
+shrinks and bulk goes late, when the others of that minute have shown. In windows that slide only
+calls that leave make room, and each call of ours stays for as long as the window is.
 """
 
 from __future__ import annotations
@@ -22,34 +26,38 @@ _BIN = 30.0
 """Seconds over which calls are counted before they enter the averages."""
 _FORGET = 0.975
 """The weight that an average keeps per bin: half of it is forgotten in about 14 minutes."""
-_OWN, _OTHERS = 1.5, 2.0
-"""Standard deviations above the mean that interactive callers and other programs find room for."""
-_LEAST, _MOST = 1.5, 5.0
-"""The same for other programs within the minute: the most where hour or day ask for less than the
-minute has, and bulk can choose its moment; the least where the minute binds."""
-_STANDING = 3.5
-"""The most of them under a sliding minute."""
-_LAG = 2.0
-"""Seconds in which other programs can call unseen, and the time that no reserve falls below where
-bulk can choose its moment."""
-_DOUBT = 0.25
-"""The share of the minute that others are taken to want before their calls could show, with bursts
-of eight; each bin of counts halves the doubt."""
-_RECENT = 10.0
-"""Seconds of others' surplus for which hour and day keep room."""
-_MAKE_UP = 60.0
-"""Seconds within which bulk makes up for a surplus of the others; no reserve need last longer."""
-_SHORT = (2.0, 5.0, 10.0, 20.0)
-_MINUTE = (*_SHORT, 30.0, 40.0, 50.0)
-_HOUR = (300.0, 900.0, 1800.0)
-_DAY = (3600.0, 14_400.0, 28_800.0, 43_200.0)
-"""Seconds ahead at which the forecast of a window is looked at."""
-_SOON = 15.0
-"""Seconds for which interactive callers find room at once; by then calls have left the minute."""
-_DRY = 5.0
-"""Seconds without a call that leaves the minute, from which on bulk makes do with what is there."""
+_DOUBT, _BURST = 0.25, 8
+"""The share of the minute that others are taken to want before their calls could show, and in what
+bursts; each bin of counts halves the doubt."""
+_OWN = 1.5
+"""Standard deviations above the mean of interactive calls that find room. Who finds none waits for
+the next call that leaves, a second or so: more would cost more than it is worth."""
+_BINDING, _CHOOSING, _SLIDING = 1.5, 6.0, 2.8
+"""The same for calls of other programs in the minute: where the minute is what binds; where hour or
+day do, so that bulk can choose its moment and caution costs nothing; the most where the minute
+slides, and no boundary gives back what was kept."""
+_LOOK = 3.5
+"""The same for calls that no answer has shown yet, before a call that is to find out."""
+_LONG = 3.5
+"""The same for hour and day. What is kept for them is the part of the hour that is lost."""
+_SETTLED = 1200.0
+"""Seconds after which bulk has made up for what others called above their mean."""
+_PATIENCE = 0.45
+"""Seconds within which an interactive call finds room: with that, one kept free for half of the
+time makes half of them wait for nothing, and none for long."""
 _AHEAD = 1.5
-"""How much faster than the minute's even rate bulk may go, to make use of what was kept."""
+"""How much faster than the minute's even rate bulk may go while others could be hurt by it."""
+_SHORT = (2.0, 5.0, 10.0, 20.0)
+_MINUTE = (*_SHORT, 40.0, 60.0)
+_HOUR = (10.0, 60.0, 120.0, 300.0, 600.0, 1200.0, 2400.0)
+_DAY = (300.0, 3600.0, 14_400.0, 28_800.0, 43_200.0)
+"""Seconds ahead at which the forecast of a window is looked at."""
+_EVEN = 300.0
+"""Seconds over which bulk is spread for the sake of hour and day."""
+_SOON = 0.05
+"""Seconds; nobody asks again sooner than this."""
+_SOME = 0.01
+"""Calls a second of others that are worth looking out for."""
 _FLOOR = 0.02
 """Seconds; the end of a minute is never taken to be nearer than this."""
 
@@ -119,16 +127,11 @@ class _Wanted:
 
     def urgently(self, seconds: float) -> float:
         """Return how many interactive calls to be ready for within so many seconds."""
-        uneven = math.sqrt(self.own_variance * min(seconds, _MAKE_UP))
-        return self.own * seconds + _OWN * uneven
+        return self.own * seconds + _OWN * math.sqrt(self.own_variance * seconds)
 
-    def by_all(self, seconds: float) -> float:
-        """Return how many calls of anybody to be ready for within so many seconds."""
-        return self.urgently(seconds) + self.theirs * seconds + self.uneven(seconds)
-
-    def uneven(self, seconds: float) -> float:
-        """Return how many calls more than on average other programs may make in that time."""
-        return _OTHERS * math.sqrt(self.their_variance * min(seconds, _MAKE_UP))
+    def at_most(self, seconds: float, deviations: float) -> float:
+        """Return how many calls of other programs to be ready for within so many seconds."""
+        return self.theirs * seconds + deviations * math.sqrt(self.their_variance * seconds)
 
 
 @frozen
@@ -163,6 +166,8 @@ class Pacer:
         others: What other programs want.
         urgent: What interactive callers want.
         started_at: When pacing was first asked for; before that no calls are known.
+        lag: Seconds from a call to its answer, on average: one that leaves so short before the end
+            of a minute is counted in the next.
     """
 
     minute: Counted
@@ -173,6 +178,7 @@ class Pacer:
     others: Demand = field(factory=Demand)
     urgent: Demand = field(factory=Demand)
     started_at: float | None = None
+    lag: float = 0.0
 
     def pace(self, now: float, in_flight: int) -> Pace:
         """Return what bulk may do now.
@@ -183,72 +189,136 @@ class Pacer:
         """
         if self.started_at is None:
             self.started_at = now
-        theirs, variance = self.others.per_second(now)
-        if self.minute.view is not None and self.minute.limit is not None:
-            doubt = self.others.doubt * _DOUBT * self.minute.limit / 60.0
-            theirs, variance = theirs + doubt, variance + 8 * doubt
-        wanted = _Wanted(*self.urgent.per_second(now), theirs, variance)
+        wanted = self._wanted(now)
         left = self._minute_left(now)
         long = list(self._of_hour_and_day(now, in_flight, wanted))
-        haste = self._haste(wanted, min(long)[0] if long else math.inf)
-        short = list(self._of_minute(now, in_flight, wanted, left, haste))
+        short = [
+            *self._of_own_minute(now, in_flight, wanted, left),
+            *self._of_told_minute(now, in_flight, wanted, left),
+        ]
         none: _Bound = (math.inf, math.inf, "minute")
         slow, slower = min(short, default=none), min(long, default=none)
         is_open = all(spare >= 1 for _, spare, _ in (*short, *long))
-        again = min(1.0, max(0.05, left / 20))
         window = min(slow, slower)[2]
+        again = self._again(now, left, wanted, {name for _, spare, name in long if spare < 1})
         return Pace(max(0.0, slow[0]), max(0.0, slower[0]), is_open, window, again)
 
-    def _haste(self, wanted: _Wanted, long_rate: float) -> float:
-        """Return which part of what the minute has for bulk is needed, from 0 to 1: all, it binds.
+    def _again(self, now: float, left: float, wanted: _Wanted, closed: set[WindowName]) -> float:
+        """Return the seconds after which another answer may be given; each answer asks too."""
+        if closed:
+            logs = [c.window for c in (self.hour, self.day) if c.name in closed]
+            leaves = [log.frees_at(now, 1) - now for log in logs if log.used(now)]
+            return min(_BIN, max([1.0, *leaves]) if leaves else _BIN)
+        # The nearer the end of a minute that others use, the more each moment says.
+        again = min(1.0, max(_SOON, left / 20)) if wanted.theirs >= _SOME else 1.0
+        if self.minute.window.used(now):
+            soon = self.minute.window.frees_at(now, 1) - _PATIENCE - now
+            again = min(again, max(_SOON, soon)) if soon > 0 else again
+        return again
 
-        Args:
-            wanted: What others want of it.
-            long_rate: What hour and day allow bulk, in calls a second.
-        """
-        if self.minute.limit is None:
-            return 1.0
-        spare = self.minute.limit / 60.0 - wanted.own - wanted.theirs
-        return 1.0 if spare <= 0 else min(1.0, max(0.0, long_rate) / spare)
+    def _wanted(self, now: float) -> _Wanted:
+        theirs, variance = self.others.per_second(now)
+        if self.minute.view is not None and self.minute.limit is not None:
+            doubt = self.others.doubt * _DOUBT * self.minute.limit / 60.0
+            theirs, variance = theirs + doubt, variance + _BURST * doubt
+        return _Wanted(*self.urgent.per_second(now), theirs, variance)
 
-    def _of_minute(
-        self, now: float, in_flight: int, wanted: _Wanted, left: float, haste: float
+    def _of_own_minute(
+        self, now: float, in_flight: int, wanted: _Wanted, left: float
     ) -> Iterator[_Bound]:
+        """The own calls of the last 60 s bind under any server."""
         minute = self.minute
-        if minute.limit is not None:
-            # The own calls of the last 60 s bind under any server. What is kept for interactive
-            # callers is let go towards the end of the minute, and built up again after it.
-            room = minute.room(now, in_flight)
-            # When the first call leaves; an empty minute has to last for all of its span.
-            dry = minute.window.frees_at(now, 1) - now if minute.window.used(now) else 60.0
-            kept = wanted.urgently(min(max(left, dry), _SOON))
-            if dry > _DRY:
-                yield (room - min(kept, wanted.urgently(dry))) / dry, math.inf, "minute"
-            yield math.inf, room - math.floor(kept), "minute"
-            for ahead in (*(step for step in _MINUTE if step < left), left):
-                spare = room + minute.window.leaving(now, ahead) - min(kept, wanted.urgently(ahead))
-                yield spare / ahead, math.inf, "minute"
+        if minute.limit is None:
+            return
+        room = minute.room(now, in_flight)
+        # When the first call leaves; an empty minute has to last for all of its span.
+        dry = minute.window.frees_at(now, 1) - now if minute.window.used(now) else 60.0
+        kept = max(1, math.floor(wanted.urgently(dry))) if wanted.own else 0
+        soon = minute.window.leaving(now, _PATIENCE)
+        yield max(0.0, room) / max(dry, 1.0), min(room, room + soon - kept), "minute"
+        for ahead in [step for step in _MINUTE if step < left or not self.fixed]:
+            yield (room + minute.window.leaving(now, ahead)) / ahead, math.inf, "minute"
+        if not self.fixed:
             yield _AHEAD * minute.limit / 60.0, math.inf, "minute"
-        view = minute.view
-        if view is None or now >= view.ends_at:
+
+    def _of_told_minute(
+        self, now: float, in_flight: int, wanted: _Wanted, left: float
+    ) -> Iterator[_Bound]:
+        """What the headers say is left, and others want of it."""
+        minute, view = self.minute, self.minute.view
+        if view is None:
             return
-        deviations = _LEAST + (_MOST - _LEAST) * min(1.0, 2 * (1 - haste))
-        if self.fixed is not False:
-            late = max(left, _LAG * (1 - haste))
-            reserve = wanted.urgently(left) + wanted.theirs * late
-            surplus = deviations * math.sqrt(wanted.their_variance * late)
-            yield (view.left - reserve) / left, view.left - math.floor(reserve + surplus), "minute"
-            return
-        # The header's word ages: calls leave, and others come that no answer has shown yet.
-        known = minute.window.used(now) + minute.others.used(now) + in_flight
-        unseen = wanted.theirs * max(0.0, now - view.sent_at)
-        now_left = (view.left if minute.limit is None else minute.limit - known) - unseen
-        for ahead in _SHORT:
-            spare = now_left + minute.leaving(now, ahead) - wanted.theirs * ahead
-            # No boundary gives back what was kept here: a reserve for all that may come is dear.
-            surplus = min(deviations, _STANDING) * math.sqrt(wanted.their_variance * ahead)
-            kept = wanted.urgently(min(ahead, left)) + wanted.uneven(_SHORT[0])
-            yield (spare - kept) / ahead, spare - surplus, "minute"
+        seen_at, room, steps = view.sent_at, view.left, ((left, 0),)
+        lands = now + self.lag
+        if self.fixed is False:
+            if minute.limit is not None:
+                room = minute.limit - minute.window.used(now) - minute.others.used(now) - in_flight
+            steps = tuple((ahead, minute.leaving(now, ahead)) for ahead in _SHORT)
+        elif lands >= view.ends_at:
+            if not self.fixed or minute.limit is None:
+                return
+            # A new minute, of which no answer has told: others may have called since it began.
+            seen_at = lands - (lands - view.ends_at) % 60.0
+            room = minute.limit - minute.since(now, seen_at) - in_flight
+        unseen = max(0.0, now - seen_at)
+        deviations = self._caution(wanted)
+        mean = wanted.own + wanted.theirs
+        rate = min((room + gone - wanted.theirs * unseen - mean * h) / h for h, gone in steps)
+        yield rate, self._spare(wanted, deviations, room, unseen, steps, in_flight), "minute"
+
+    def _spare(
+        self,
+        wanted: _Wanted,
+        deviations: float,
+        room: int,
+        unseen: float,
+        steps: tuple[tuple[float, int], ...],
+        in_flight: int,
+    ) -> float:
+        """Return what may be used of the room that was left so many seconds ago.
+
+        Where that is too long ago to tell, one call at a time goes to find out, if it is safe and
+        its answer could open the minute; or if later it would not be safe any more.
+        """
+
+        def least(known: float, extra: float) -> float:
+            return min(
+                known
+                + gone
+                - math.floor(wanted.urgently(h) + wanted.at_most(h + extra, deviations))
+                for h, gone in steps
+            )
+
+        spare = least(room, unseen)
+        if spare >= 1 or in_flight:
+            return spare
+        if unseen >= 60.0:
+            return 1  # nothing is known any more, and somebody has to ask
+        likely = room - wanted.theirs * unseen
+        safe = room - wanted.at_most(unseen, _LOOK) >= 1
+        if safe and least(likely, 0.0) >= 1:
+            return 1
+        slides = self.fixed is False
+        rest = 0.0 if slides else wanted.theirs * steps[0][0]
+        if likely - rest - wanted.at_most(_SHORT[0], deviations) < 1:
+            return spare
+        if slides:  # a look takes room for a minute: only where nobody else has asked for long
+            return 1 if unseen >= _SHORT[-1] else spare
+        later = room - wanted.at_most(unseen + 1.0, _LOOK) >= 1
+        return 1 if safe and not later else spare
+
+    def _caution(self, wanted: _Wanted) -> float:
+        """Return how many deviations of others to be ready for: more the less the minute binds."""
+        if self.minute.limit is None:
+            return _BINDING
+        demand = wanted.own + wanted.theirs
+        mine = self.minute.limit / 60.0 - demand
+        long = [self.hour, self.day] if self.even else [self.hour]
+        asked = [c.limit / c.window.span - demand for c in long if c.limit is not None]
+        needed = min([mine, *asked]) / mine if mine > 0 else 1.0
+        choice = min(1.0, max(0.0, 2 * (1 - needed)))
+        most = _SLIDING if self.fixed is False else _CHOOSING
+        return _BINDING + (most - _BINDING) * choice
 
     def _of_hour_and_day(self, now: float, in_flight: int, wanted: _Wanted) -> Iterator[_Bound]:
         for counted, steps in ((self.hour, _HOUR), (self.day, _DAY)):
@@ -258,19 +328,22 @@ class Pacer:
             if math.isinf(room):
                 continue
             if counted is self.day and not self.even:
-                yield math.inf, room - wanted.urgently(_MAKE_UP * _MAKE_UP), "day"
+                yield math.inf, room - wanted.urgently(3600.0), "day"
                 continue
             # Until a whole window has been seen, nothing leaves it: it has to last so long.
             young = (self.started_at or now) + counted.window.span - now
-            gate = room + counted.leaving(now, 60.0) - wanted.by_all(60.0)
-            yield math.inf, gate, counted.name
+            mean = wanted.own + wanted.theirs
+            variance = _OWN**2 * wanted.own_variance + _LONG**2 * wanted.their_variance
+            kept = max(1, math.floor(wanted.urgently(60.0))) if wanted.own else 0
+            yield math.inf, room - kept, counted.name
             for ahead in (*steps, young) if young > 0 else steps:
-                mean = wanted.urgently(ahead) + wanted.theirs * ahead
-                spare = room + counted.leaving(now, ahead) - mean
-                yield (spare - wanted.uneven(_RECENT)) / ahead, math.inf, counted.name
+                later = room + counted.leaving(now, ahead)
+                spare = later - mean * ahead
+                rate = (spare if ahead in (_EVEN, young) else later) / ahead
+                yield rate, spare - math.sqrt(variance * min(ahead, _SETTLED)), counted.name
 
     def _minute_left(self, now: float) -> float:
         view = self.minute.view
-        if view is not None and self.fixed and now < view.ends_at:
-            return max(_FLOOR, view.ends_at - now)
+        if view is not None and self.fixed:
+            return max(_FLOOR, (view.ends_at - now - self.lag) % 60.0)
         return 60.0 - now % 60.0

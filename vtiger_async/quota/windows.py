@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import math
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterator
 from itertools import islice
@@ -32,10 +33,6 @@ MARGIN = 0.1
 
 _DAY = 86_400.0
 _BUCKET = 300.0
-_FEW = 100
-"""Calls of a sliding window that are looked at one by one for a forecast."""
-_STEPS = 60
-"""Parts of a sliding window in which its calls are counted for forecasts."""
 
 
 @frozen
@@ -108,7 +105,6 @@ class SlidingWindow:
 
     span: float
     _moments: deque[float] = field(factory=deque[float])
-    _parts: deque[tuple[int, int]] = field(factory=deque[tuple[int, int]])
 
     def used(self, now: float) -> int:
         """Return how many calls count at this moment."""
@@ -121,13 +117,6 @@ class SlidingWindow:
     def add(self, now: float) -> None:
         """Count a call that the server has answered by now."""
         self._moments.append(now)
-        part, parts = int(now * _STEPS / self.span), self._parts
-        if parts and parts[-1][0] >= part:
-            parts[-1] = (parts[-1][0], parts[-1][1] + 1)
-        else:
-            parts.append((part, 1))
-            if len(parts) > _STEPS + 2:
-                parts.popleft()
 
     def frees_at(self, now: float, calls: int) -> float:
         """Return when that many of the calls counted now will have left."""
@@ -135,12 +124,7 @@ class SlidingWindow:
 
     def since(self, moment: float) -> int:
         """Return how many calls were counted later than a moment within the window."""
-        count = 0
-        for entry in reversed(self._moments):
-            if entry <= moment:
-                break
-            count += 1
-        return count
+        return len(self._moments) - bisect_right(self._moments, moment)
 
     def moments(self) -> Iterator[float]:
         """Yield the moments of the calls, the oldest first."""
@@ -148,15 +132,8 @@ class SlidingWindow:
 
     def leaving(self, now: float, seconds: float) -> int:
         """Return how many of the calls counted now will surely have left after so long."""
-        used = self.used(now)
-        if seconds >= self.span:
-            return used
-        latest = now - self.span + seconds
-        if used <= _FEW:
-            return used - self.since(latest)
-        step = self.span / _STEPS
-        staying = sum(n for part, n in self._parts if (part + 1) * step > latest)
-        return max(0, used - staying)
+        self.used(now)
+        return bisect_right(self._moments, now - self.span + seconds)
 
 
 @define
@@ -285,7 +262,10 @@ class Counted:
 
     def room(self, now: float, in_flight: int) -> float:
         """Return how many calls more it allows by what has been counted."""
-        return math.inf if self.limit is None else self.limit - self.used(now) - in_flight
+        if self.limit is None:
+            return math.inf
+        known = self.window.used(now) if self.shown else self.used(now)
+        return self.limit - known - in_flight
 
     def leaving(self, now: float, seconds: float) -> int:
         """Return how many calls known now, the others' too, will have left after so long."""

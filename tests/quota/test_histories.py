@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections import deque
+from email.utils import formatdate
 
 import anyio
 import trio
@@ -12,10 +13,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from trio.testing import MockClock
 
-from vtiger_async.clock import SystemClock
+from vtiger_async.clock import Clock, SystemClock
 from vtiger_async.editions import Limits
 from vtiger_async.quota import Ledger, Priority, Spread
-from vtiger_async.quota.headers import NOTHING, Observation
+from vtiger_async.quota.headers import NOTHING, Observation, read_headers
+from vtiger_async.sandbox.flood import Flood, HeaderForm
+from vtiger_async.sandbox.windows import WindowKind
 from vtiger_async.transport.admission import Admission, Ticket
 
 HISTORIES = int(os.environ.get("VTIGER_ASYNC_HISTORIES", "100"))
@@ -23,6 +26,20 @@ HISTORIES = int(os.environ.get("VTIGER_ASYNC_HISTORIES", "100"))
 
 many = settings(deadline=None, max_examples=HISTORIES, suppress_health_check=[HealthCheck.too_slow])
 NOW = 1_790_000_040.0
+"""A full minute."""
+
+
+class At(SystemClock):
+    """Virtual time that begins at a moment; a client's may be off."""
+
+    __slots__ = ("begin",)
+
+    def __init__(self, begin: float) -> None:
+        self.begin = begin
+
+    def time(self) -> float:
+        return self.begin + anyio.current_time()
+
 
 small = st.integers(1, 8)
 priorities = st.sampled_from(["interactive", "sync", "bulk"])
@@ -95,7 +112,7 @@ def test_no_history_makes_the_ledger_grant_more_than_a_window_allows(
         elif flying:
             granted_at = flying.pop(which % len(flying))
             if what == "give back":
-                ledger.give_back(granted_at)
+                ledger.give_back()
                 continue
             ledger.settle(now, granted_at, seen)
             answered.append(now)
@@ -206,5 +223,98 @@ def test_a_call_cancelled_at_its_nth_await_gives_back_what_it_took(
             admission.leave(holder)
         assert admission.ledger.in_flight == 0
         assert admission.waiting == 0
+
+    trio.run(history, clock=MockClock(autojump_threshold=0))
+
+
+class Instance:
+    """An instance with nobody else on it, whose headers may be absent, late, or lie.
+
+    Args:
+        flood: Its quota.
+        clock: Its time.
+        dated: Whether its answers have a Date.
+        lies: What Remaining says in turn; None for the truth.
+    """
+
+    def __init__(self, flood: Flood, clock: Clock, *, dated: bool, lies: list[int | None]) -> None:
+        self.flood, self.clock, self.dated, self.lies = flood, clock, dated, deque(lies)
+
+    async def answer(self, ticket: Ticket, seconds: float, client_now: float) -> Observation:
+        """Return what the client reads from the headers, or raise if the call was refused."""
+        await anyio.sleep(seconds / 2)
+        ticket.sent = True
+        assert self.flood.admit() is not None, "refused"
+        headers = {name.decode(): value.decode() for name, value in self.flood.headers()}
+        if self.dated:
+            headers["date"] = formatdate(self.clock.time(), usegmt=True)
+        if self.lies:
+            self.lies.rotate()
+            for name in ("x-floodcontrol-remaining", "x-ratelimit-remaining"):
+                if self.lies[0] is not None and name in headers:
+                    headers[name] = str(self.lies[0])
+        await anyio.sleep(seconds / 2)
+        return read_headers(headers, client_now + seconds)
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.floats(0, 100) | st.floats(0, 4000),
+            st.floats(0.1, 5),
+            st.floats(0, 90),
+            priorities,
+        ),
+        min_size=1,
+        max_size=12,
+    ),
+    st.integers(2, 8),
+    st.integers(4, 20),
+    st.sampled_from(["fixed", "sliding"]),
+    st.floats(0, 60),
+    st.sampled_from([0.0, 60.0, -60.0, 3600.0]),
+    st.booleans(),
+    st.builds(
+        HeaderForm,
+        shown=st.booleans(),
+        reset=st.sampled_from(["unix", "milliseconds", "delta", "nonsense"]),
+    ),
+    st.lists(st.none() | st.integers(0, 99), max_size=4),
+)
+@many
+def test_a_client_that_is_alone_and_told_its_limits_is_never_refused(
+    calls: list[tuple[float, float, float, Priority]],
+    minute: int,
+    hour: int,
+    kind: WindowKind,
+    phase: float,
+    skew: float,
+    dated: bool,
+    form: HeaderForm,
+    lies: list[int | None],
+) -> None:
+    """Whenever callers come and leave, and whatever headers and clocks say: no call is refused."""
+
+    async def history() -> None:
+        limits = Limits(minute, hour, day=10_000)
+        clock = At(NOW + phase)
+        flood = Flood(limits, clock, minute_window=kind, hour_window=kind, header_form=form)
+        instance = Instance(flood, clock, dated=dated, lies=lies)
+        admission = Admission(Ledger(limits), At(NOW + phase + skew), 3)
+
+        async def call(start: float, seconds: float, patience: float, priority: Priority) -> None:
+            await anyio.sleep(start)
+            with anyio.move_on_after(patience):
+                ticket = await admission.enter(math.inf, priority=priority)
+                seen = NOTHING
+                try:
+                    seen = await instance.answer(ticket, seconds, admission.now())
+                finally:
+                    admission.leave(ticket, seen)
+
+        async with anyio.create_task_group() as group:
+            for arguments in calls:
+                group.start_soon(call, *arguments)
+        assert (admission.ledger.in_flight, admission.waiting) == (0, 0)
 
     trio.run(history, clock=MockClock(autojump_threshold=0))
