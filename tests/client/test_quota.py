@@ -187,7 +187,7 @@ def test_calls_in_flight_count_against_the_windows() -> None:
     ledger.grant(NOW)
     ledger.grant(NOW)
     assert ledger.next_grant(NOW).until > NOW
-    ledger.give_back()
+    ledger.give_back(NOW)
     assert ledger.next_grant(NOW).until <= NOW
 
 
@@ -227,7 +227,7 @@ def test_calls_granted_since_the_header_are_taken_off_it() -> None:
     assert ledger.next_grant(NOW).until <= NOW
     ledger.grant(NOW)
     assert ledger.next_grant(NOW).until > NOW
-    ledger.give_back()
+    ledger.give_back(NOW)
     assert ledger.next_grant(NOW).until <= NOW
 
 

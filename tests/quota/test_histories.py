@@ -112,7 +112,7 @@ def test_no_history_makes_the_ledger_grant_more_than_a_window_allows(
         elif flying:
             granted_at = flying.pop(which % len(flying))
             if what == "give back":
-                ledger.give_back()
+                ledger.give_back(granted_at)
                 continue
             ledger.settle(now, granted_at, seen)
             answered.append(now)

@@ -176,8 +176,12 @@ class Ledger:
             times = zip(self._paced_at, self._gaps, _LATE, strict=True)
             self._paced_at = tuple(max(at + gap, now - late) for at, gap, late in times)
 
-    def give_back(self) -> None:
-        """Note that a granted call never left: it costs nothing."""
+    def give_back(self, granted_at: float) -> None:
+        """Note that a granted call never left: it costs nothing.
+
+        Args:
+            granted_at: When it was granted.
+        """
         self.in_flight -= 1
         for counted in self._windows:
             if counted.view is not None:

@@ -248,15 +248,19 @@ class SharedLedger(Ledger):
         if self.reply is not None and self.reply.probing:
             self._report_due = True
 
-    def give_back(self, granted_at: float | None = None) -> None:
-        """Note that a granted call never left."""
+    def give_back(self, granted_at: float) -> None:
+        """Note that a granted call never left: it goes back to the calls that are at hand.
+
+        Args:
+            granted_at: When it was granted.
+        """
         super().give_back(granted_at)
         if granted_at in self._alone:
             self._alone.remove(granted_at)
         elif self.failing:
             self._untold.unused += 1
         else:
-            insort(self._hand, (granted_at or -math.inf, "interactive"))
+            insort(self._hand, (granted_at, "interactive"))
 
     def settle(self, now: float, sent_at: float, seen: Observation) -> None:
         """Note that a call came back, or that it was lost after it had left.

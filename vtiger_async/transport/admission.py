@@ -307,7 +307,7 @@ class Admission:
         if ticket.sent:
             self.ledger.settle(self.now(), ticket.granted_at, seen)
         else:
-            self.ledger.give_back()
+            self.ledger.give_back(ticket.granted_at)
         self._wake()
 
     def refuse(self, seen: Observation, jitter: float) -> float:
