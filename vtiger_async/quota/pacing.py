@@ -248,7 +248,8 @@ class Pacer:
         minute, view = self.minute, self.minute.view
         if view is None:
             return
-        seen_at, room, steps = view.sent_at, view.left, ((left, 0),)
+        seen_at, room = view.sent_at, view.left
+        steps: tuple[tuple[float, int], ...] = ((left, 0),)
         lands = now + self.lag
         if self.fixed is False:
             if minute.limit is not None:
