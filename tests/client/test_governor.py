@@ -384,13 +384,32 @@ def refused_after(calls: int, limits: Limits) -> Ledger:
         spend(ledger, NOW + second, NOTHING)
     ledger.grant(NOW + calls)
     ledger.settle(NOW + calls, NOW + calls, NOTHING)
-    ledger.refuse(NOW + calls, NOTHING, 0.0)
+    ledger.refuse(NOW + calls, Observation(minute_remaining=7), 0.0)
     return ledger
 
 
 def test_a_hidden_limit_is_learned_from_the_refusal() -> None:
-    """A 429 that no header explains makes the count of the last hour the hour's limit."""
+    """A 429 with calls left in the minute makes the count of the last hour the hour's limit."""
     assert refused_after(80, Limits()).uses(NOW + 82)[1].limit == 80
+
+
+def test_without_headers_a_limit_is_learned_from_the_second_refusal() -> None:
+    """The first one may be the minute's; if its wait did not help, the count then is the limit."""
+    ledger = Ledger(Limits())
+    for second in range(80):
+        spend(ledger, NOW + second)
+    assert ledger.refuse(NOW + 80, NOTHING, 0.0) == pytest.approx(60)
+    assert ledger.uses(NOW + 81)[1].limit is None
+    spend(ledger, NOW + 140)
+    assert ledger.refuse(NOW + 140, NOTHING, 0.0) == pytest.approx(120)
+    assert ledger.uses(NOW + 141)[1].limit == 79
+
+
+def test_a_refusal_without_headers_waits_for_the_minute_that_others_told_of() -> None:
+    """Where answers have headers and the 429 has none, the end of the minute is waited for."""
+    ledger = Ledger(Limits())
+    spend(ledger, NOW, Observation(60, 2, 20.0))
+    assert ledger.refuse(NOW + 5, NOTHING, 0.0) == pytest.approx(15.1)
 
 
 def test_too_few_calls_teach_no_limit() -> None:
@@ -415,7 +434,7 @@ def test_a_learned_limit_is_doubted_later_where_every_call_was_known() -> None:
     for call in range(121):
         seen = Observation(day_limit=9000, day_remaining=8999 - call)
         spend(ledger, NOW + 60 * call, seen)
-    ledger.refuse(NOW + 7200, Observation(), 0.0)
+    ledger.refuse(NOW + 7200, Observation(minute_remaining=7), 0.0)
     ledger.accept()
     learned = ledger.uses(NOW + 7201)[1].limit
     spend(ledger, NOW + 7200 + 80_000)
@@ -432,7 +451,7 @@ def test_a_learned_limit_counts_what_was_under_way() -> None:
     ledger.grant(NOW + 60)
     ledger.grant(NOW + 60.1)
     ledger.settle(NOW + 61, NOW + 60.1, NOTHING)
-    ledger.refuse(NOW + 61, NOTHING, 0.0)
+    ledger.refuse(NOW + 61, Observation(minute_remaining=7), 0.0)
     assert ledger.uses(NOW + 61)[1].limit == 50
     ledger.settle(NOW + 61.1, NOW + 60, NOTHING)
     assert ledger.uses(NOW + 62)[1].limit == 51

@@ -88,6 +88,7 @@ class Ledger:
     _learned_at: float | None = field(default=None, init=False)
     _doubted_at: float = field(default=math.inf, init=False)
     _raise: int = field(default=1, init=False)
+    _suspected: int = field(default=0, init=False)
     _refused: SlidingWindow = field(factory=lambda: SlidingWindow(3600.0), init=False)
     _begun_at: float = field(default=math.inf, init=False)
     _evidence: Evidence = field(init=False)
@@ -281,17 +282,27 @@ class Ledger:
             wait = 60.0 if seen.reset_in is None else seen.reset_in
         else:
             window = "hour"
-            wait = self._learn(now)
+            wait = self._learn(now, seen)
         self._refusals += 1
         if seen.retry_after is not None:
             wait = seen.retry_after
         self._blocked = Delay(max(self._blocked.until, now + wait + jitter), window)
         return self._blocked.until - now
 
-    def _learn(self, now: float) -> float:
-        """Take the count of the last hour for the limit that no header shows; return the wait."""
+    def _learn(self, now: float, seen: Observation) -> float:
+        """Take the count of the last hour for the limit that no header shows; return the wait.
+
+        A refusal that does not say that the minute has calls left may be the minute's: that is
+        waited for first, and where it did not help, the count at the first refusal is taken.
+        """
         known = self._hour.used(now) - self._refused.used(now)
-        if self._refusals == 0 and known >= _LEAST_HOUR:
+        sure = seen.minute_remaining is not None
+        if not sure and self._refusals == 0:
+            self._suspected = known
+            view = self._minute.view
+            return _HIDDEN_FIRST if view is None else min(60.0, max(0.0, view.ends_at - now))
+        known = known if sure else min(known, self._suspected)
+        if self._refusals == (0 if sure else 1) and known >= _LEAST_HOUR:
             self._hour.limit = min(known, self._hour.limit or known)
             self._learned_at = now
             # Calls from before the first one here, and those that nothing shows, were in the count.
