@@ -184,7 +184,9 @@ class SharedLedger(Ledger):
         for slot in reply.slots:
             insort(self._hand, (now + slot, priority))
         if message.want:
-            self._ask_at[priority] = now + reply.ask_in
+            # Who got something, and has all the less time, may ask again as soon as it is used.
+            at_once = bool(reply.slots) and priority == "interactive"
+            self._ask_at[priority] = now if at_once else now + reply.ask_in
             self._ends[priority] = now + max((reply.ask_in, *reply.slots))
 
     def _wanted(self, now: float, priority: Priority, waiting: int) -> int:
