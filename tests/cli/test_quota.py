@@ -20,7 +20,7 @@ from servers import free_port, postgres, redis
 
 from vtiger_async import Limits, SQLiteQuota, VtigerClient
 from vtiger_async.cli.quota_peek import peek
-from vtiger_async.cli.quota_view import of_fleet
+from vtiger_async.cli.quota_view import Picture, of_fleet
 from vtiger_async.sandbox import Sandbox
 
 
@@ -184,28 +184,26 @@ class TestWithoutACall:
         """A process whose bulk calls find no room is shown as one that waits."""
         store = SQLiteQuota(str(tmp_path / "quota.db"))
 
-        async def main() -> None:
-            limits = Limits(minute=2)
+        async def main() -> Picture:
             async with VtigerClient(
-                real.url, "admin", KEY, limits=limits, quota=store, max_wait=math.inf
+                real.url, "admin", KEY, limits=Limits(minute=2), quota=store, max_wait=math.inf
             ) as crm:
                 bulk = crm.with_options(priority="bulk")
                 async with anyio.create_task_group() as group:
                     for _ in range(70):
                         group.start_soon(bulk.me)
+                    picture = of_fleet(None, 0.0)
                     with anyio.fail_after(20):
-                        while True:
-                            picture = of_fleet(
-                                await peek(store, real.url), crm.quota.at.timestamp()
-                            )
-                            if (picture.waiting or {})["bulk"]:
-                                break
+                        while not (picture.waiting or {})["bulk"]:
                             await anyio.sleep(0.05)
+                            now = crm.quota.at.timestamp()
+                            picture = of_fleet(await peek(store, real.url), now)
                     group.cancel_scope.cancel()
-            assert picture.waiting == {"interactive": 0, "sync": 0, "bulk": 1}
-            assert picture.processes == 1
+            return picture
 
-        anyio.run(main)
+        picture = anyio.run(main)
+        assert picture.waiting == {"interactive": 0, "sync": 0, "bulk": 1}
+        assert picture.processes == 1
 
     def test_a_failing_store_is_one_line(
         self, real: Served, capsys: pytest.CaptureFixture[str]
