@@ -185,6 +185,7 @@ class TestWithoutACall:
         store = SQLiteQuota(str(tmp_path / "quota.db"))
 
         async def main() -> Picture:
+            picture = of_fleet(None, 0.0)
             async with VtigerClient(
                 real.url, "admin", KEY, limits=Limits(minute=2), quota=store, max_wait=math.inf
             ) as crm:
@@ -192,7 +193,6 @@ class TestWithoutACall:
                 async with anyio.create_task_group() as group:
                     for _ in range(70):
                         group.start_soon(bulk.me)
-                    picture = of_fleet(None, 0.0)
                     with anyio.fail_after(20):
                         while not (picture.waiting or {})["bulk"]:
                             await anyio.sleep(0.05)
