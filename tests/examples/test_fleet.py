@@ -82,10 +82,9 @@ class Fleet:
         )
         jobs: set[str] = set()
         for entry in entries:
-            ((_, message),) = await self.redis.xrange(
-                "vtiger-jobs", entry["message_id"], entry["message_id"]
-            )
-            data = json.loads(message[b"data"])
+            at = entry["message_id"]
+            found: Any = await self.redis.xrange("vtiger-jobs", at, at)
+            data = json.loads(found[0][1][b"data"])
             if data["task_name"].endswith(":write"):
                 jobs.add(data["args"][0])
         return jobs

@@ -34,7 +34,7 @@ from vtiger_async import (
     select,
 )
 
-BEGUN = b"begun"
+BEGUN = "begun"
 KEPT = 30 * 86_400
 """Seconds for which it is remembered that a job is done."""
 
@@ -58,7 +58,7 @@ async def create_once(
 
     Args:
         crm: The client; its `max_wait` and `timeout` together are shorter than `attempt`.
-        redis: Where the job's state is kept.
+        redis: Where the job's state is kept; it decodes what it reads.
         job: The job's key: the same for every delivery, and no other job's.
         module: The record's module.
         values: Its fields.
@@ -109,7 +109,7 @@ async def _attempt(
 ) -> str:
     known = await redis.get(state)
     if known is not None and known != BEGUN:
-        return known.decode()
+        return str(known)
     record_id = None
     if known == BEGUN:  # by an attempt that did not end: it may have made the record
         record_id = await _look(crm, module, key_field, job)

@@ -73,7 +73,7 @@ async def nudge() -> None:
 @broker.on_event(TaskiqEvents.WORKER_STARTUP)
 async def start(state: TaskiqState) -> None:
     """Open what the jobs of this process share."""
-    state.redis = Redis.from_url(REDIS)
+    state.redis = Redis.from_url(REDIS, decode_responses=True)
     state.crm = VtigerClient.from_env(quota=RedisQuota(REDIS), **OPTIONS)
     state.bulk = state.crm.with_options(priority="bulk", max_wait=WAIT)
     state.keeper = asyncio.create_task(keep(state.redis))
@@ -104,7 +104,7 @@ async def keep(redis: Redis) -> None:
                 QUEUE, GROUP, "-", "+", 1000, consumername=broker.consumer_name
             )
             if mine:
-                ids = [entry["message_id"] for entry in mine]
+                ids: list[Any] = [entry["message_id"] for entry in mine]
                 await redis.xclaim(QUEUE, GROUP, broker.consumer_name, 0, ids, justid=True)
             if await redis.xpending_range(QUEUE, GROUP, "-", "+", 1, idle=idle):
                 await nudge.kiq()
