@@ -5,69 +5,94 @@ from __future__ import annotations
 import json
 import math
 import sys
-import time
 import warnings
 from typing import Any
 
 import anyio
 
-from vtiger_async import ScaledClock, VtigerClient
-from vtiger_async.editions import Limits
-from vtiger_async.stores import SharedQuotaWarning
+import vtiger_async
+from vtiger_async import Limits, ScaledClock, SharedQuotaWarning, VtigerClient
+from vtiger_async.quota.events import Waited
+
+PERSON = 35.0
+"""Seconds from one interactive call to the next."""
 
 
-def store_of(name: str, address: str) -> Any:
-    """Return the store by its public name."""
-    import vtiger_async
+class OffClock(ScaledClock):
+    """A clock whose wall time is wrong.
 
-    return getattr(vtiger_async, name)(address)
+    Args:
+        factor: How many of its seconds pass in a real one.
+        epoch: As for any other clock of the fleet.
+        offset: The seconds by which it is wrong.
+    """
+
+    def __init__(self, factor: float, epoch: float, offset: float) -> None:
+        super().__init__(factor, epoch=epoch)
+        self.offset = offset
+
+    def time(self) -> float:
+        """Return the wall time, wrong by the offset."""
+        return super().time() + self.offset
 
 
-async def main(settings: dict[str, Any]) -> None:
-    """Make calls of two classes until the time is over, and print the counts."""
-    clock = ScaledClock(settings["factor"], epoch=settings["epoch"])
-    counts = {"bulk": 0, "interactive": 0, "refused": 0, "waits": []}
-    limits = Limits(minute=settings["minute"], hour=settings["hour"], day=settings["day"])
+async def main(settings: dict[str, Any], store: Any) -> dict[str, Any]:
+    """Make calls of two classes until the time is over, and return what came of it."""
+    clock = OffClock(settings["factor"], settings["epoch"], settings["offset"])
+    begun = clock.monotonic() - (clock.time() - clock.offset - settings["start"])
+    told: dict[str, Any] = {"bulk": [0, 0], "interactive": [0, 0], "waits": [], "exchanges": 0}
+    down = settings["down"] - settings["start"]
+
+    def now() -> float:
+        return clock.monotonic() - begun
+
+    def note(event: object) -> None:
+        if isinstance(event, Waited) and event.priority == "interactive":
+            told["waits"].append((now() - event.seconds, event.seconds))
+
     async with VtigerClient(
         settings["url"],
         settings["username"],
         settings["access_key"],
-        limits=limits,
+        limits=Limits(settings["minute"], settings["hour"], settings["day"]),
         clock=clock,
         max_wait=math.inf,
-        quota=store_of(settings["store"], settings["address"]),
+        quota=store,
     ) as crm:
-        crm.subscribe(lambda event: note(counts, event))
+        crm.subscribe(note)
         bulk = crm.with_options(priority="bulk")
 
         async def load() -> None:
             while True:
                 await bulk.me()
-                counts["bulk"] += 1
+                told["bulk"][now() > down] += 1
 
         async def person() -> None:
             while True:
-                await clock.sleep(25.0)
-                began = clock.monotonic()
+                await clock.sleep(PERSON)
                 await crm.me()
-                counts["waits"].append(round(clock.monotonic() - began, 2))
-                counts["interactive"] += 1
+                told["interactive"][now() > down] += 1
 
-        with anyio.move_on_after(max(0.0, settings["until"] - time.time())):
+        async def count() -> None:
+            await clock.sleep(down - now())
+            told["exchanges"] = crm._core.pipeline.admission.ledger.exchanges  # type: ignore[attr-defined]
+
+        left = (settings["until"] - settings["start"] - now()) / settings["factor"]
+        with anyio.move_on_after(left):
             async with anyio.create_task_group() as group:
                 for _ in range(3):
                     group.start_soon(load)
                 group.start_soon(person)
-    sys.stdout.write(json.dumps(counts) + "\n")
-
-
-def note(counts: dict[str, Any], event: Any) -> None:
-    """Count the refusals by the server."""
-    counts["refused"] += type(event).__name__ == "Throttled"
+                group.start_soon(count)
+    return told
 
 
 if __name__ == "__main__":
+    shared = getattr(vtiger_async, sys.argv[1])(sys.argv[2])
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", SharedQuotaWarning)
-        anyio.run(main, json.loads(sys.argv[1]))
-    sys.stdout.write(json.dumps([str(w.message) for w in caught]) + "\n")
+        result = anyio.run(main, json.loads(sys.stdin.readline()), shared)
+    result["warnings"] = [str(w.message) for w in caught]
+    sys.stdout.write(json.dumps(result) + "\n")

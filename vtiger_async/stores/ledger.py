@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import secrets
 import warnings
+from bisect import insort
 
 import anyio
 import anyio.lowlevel
@@ -17,20 +18,20 @@ from attrs import define, evolve, field
 from vtiger_async.quota import Delay, Ledger, Priority, WindowUse
 from vtiger_async.quota.fleet import Message, Reply
 from vtiger_async.quota.headers import NOTHING, Observation
-from vtiger_async.quota.windows import Counted
+from vtiger_async.quota.windows import Counted, SlidingWindow
 from vtiger_async.stores import SharedQuotaWarning, StoreConnection, StoreError
 
 __all__ = ["SharedLedger"]
 
-_MOST = 10
+_MOST = 64
 """Calls that are borrowed at a time."""
 _KEEP = 2.0
-"""Seconds after which a borrowed call that was not made is given back."""
+"""Seconds after its moment at which a borrowed call that was not made is given back."""
 _QUICK = 1.0
-"""Seconds within which a loan that is used up lets the next one be larger."""
+"""Seconds after the last borrowed call within which one more lets the next loan be larger."""
 _TIMEOUT = 2.0
 """Real seconds that a store has to answer."""
-_RETRY_FIRST, _RETRY_MOST = 1.0, 30.0
+_RETRY_FIRST, _RETRY_MOST = 1.0, 15.0
 """Seconds until a store that failed is tried again; they double."""
 _CAREFUL = 0.75
 """The part of its share that a process spends while the store fails: nobody sees the others."""
@@ -39,6 +40,10 @@ _UNKNOWN = 30
 _LOG, _FINE, _COARSE = 500, 0.25, 300.0
 """Entries of calls to be reported that are kept as they are; how close ones are taken together, in
 seconds, and how close all are beyond that."""
+_LONG, _DAY = 15.0, 86_400.0
+"""Seconds of calls that are one entry where they are told from memory; those of a day."""
+_LOOK = 0.02
+"""Seconds from one look at the hand to the next, at the least."""
 
 
 @define(kw_only=True, eq=False)
@@ -50,27 +55,32 @@ class SharedLedger(Ledger):
         members: Processes to reckon with: as the store has told, or a guess before.
         failing: Whether the store could not be used when it was last tried.
         reply: What the store said last.
+        exchanges: How often the store has been asked.
     """
 
     connection: StoreConnection = field(repr=False)
     members: int
     failing: bool = field(default=False, init=False)
     reply: Reply | None = field(default=None, init=False)
+    exchanges: int = field(default=0, init=False)
     _member: str = field(factory=lambda: secrets.token_hex(6), init=False, repr=False)
     _lock: anyio.Lock = field(factory=anyio.Lock, init=False, repr=False)
-    _hand: int = field(default=0, init=False)
-    _lent_at: float = field(default=-math.inf, init=False)
-    _lent_for: Priority = field(default="interactive", init=False)
+    # What was lent: from when on each call may be made, and for whom it was asked.
+    _hand: list[tuple[float, Priority]] = field(
+        factory=list["tuple[float, Priority]"], init=False
+    )
     _want: dict[Priority, int] = field(factory=dict[Priority, int], init=False)
-    _used: list[tuple[float, int]] = field(factory=list[tuple[float, int]], init=False)
-    _extra: list[tuple[float, int]] = field(factory=list[tuple[float, int]], init=False)
+    _ends: dict[Priority, float] = field(factory=dict[Priority, float], init=False)
+    _ask_at: dict[Priority, float] = field(factory=dict[Priority, float], init=False)
+    _used: list[tuple[float, int]] = field(factory=list["tuple[float, int]"], init=False)
+    _extra: list[tuple[float, int]] = field(factory=list["tuple[float, int]"], init=False)
     _unused: int = field(default=0, init=False)
     _seen: tuple[float, Observation] | None = field(default=None, init=False)
     _refused_at: float | None = field(default=None, init=False)
-    _ask_at: dict[Priority, float] = field(factory=dict[Priority, float], init=False)
     _free_at: float = field(default=-math.inf, init=False)
     _alone: list[float] = field(factory=list[float], init=False)
     _alone_at: float = field(default=-math.inf, init=False)
+    _failed_at: float = field(default=math.inf, init=False)
     _retry_at: float = field(default=-math.inf, init=False)
     _retry_wait: float = field(default=_RETRY_FIRST, init=False)
     _report_due: bool = field(default=False, init=False)
@@ -84,8 +94,10 @@ class SharedLedger(Ledger):
         """
         if self.failing:
             return self._share(now, calls)
-        if self._hand >= calls or self.reply is None:
-            return Delay(-math.inf)  # or nobody knows, before the store is asked
+        if len(self._hand) >= calls:
+            return Delay(self._hand[calls - 1][0])
+        if self.reply is None:
+            return Delay(-math.inf)  # nobody knows, before the store is asked
         return Delay(self._free_at, self.reply.window)
 
     def next_paced(self, now: float, priority: Priority = "bulk") -> Delay:
@@ -101,7 +113,14 @@ class SharedLedger(Ledger):
         if self.failing:
             return self._share(now, 1).until
         self._drop(now)
-        return now if self._hand > 0 else max(self._ask_at.get(priority, now), now + _FINE / 10)
+        if self._hand and self._hand[0][0] <= now:
+            return now
+        ask_at = math.inf if self._has(priority) else self._asks_at(now, priority)
+        first = self._hand[0][0] if self._hand else math.inf
+        return max(min(first, ask_at), now + _LOOK)
+
+    def _has(self, priority: Priority) -> bool:
+        return any(lent_for == priority for _, lent_for in self._hand)
 
     async def refill(self, now: float, priority: Priority, waiting: int) -> None:
         """Ask the store for calls, if there are none and it is time to ask.
@@ -122,7 +141,16 @@ class SharedLedger(Ledger):
     def _idle(self, now: float, priority: Priority) -> bool:
         if self.failing:
             return now < self._retry_at
-        return self._hand > 0 or now < self._ask_at.get(priority, now)
+        if self._has(priority) or (self._hand and self._hand[0][0] <= now):
+            return True
+        return now < self._asks_at(now, priority)
+
+    def _asks_at(self, now: float, priority: Priority) -> float:
+        ask_at = self._ask_at.get(priority, now)
+        if priority == "bulk" and self.in_flight:
+            # Who asks before the last answers are there tells of them a whole turn later.
+            return max(ask_at, self._ends.get(priority, now) + _QUICK)
+        return ask_at
 
     async def report(self, now: float) -> None:
         """Tell the store at once what others wait for: a probe's answer, or a 429."""
@@ -143,32 +171,42 @@ class SharedLedger(Ledger):
         await self.connection.aclose()
 
     async def _exchange(self, now: float, priority: Priority, waiting: int) -> None:
-        want = min(_MOST, max(waiting, self._want.get(priority, 1))) if waiting else 0
-        message = self._message(now, priority, want, waiting)
-        used, extra, unused = self._used, self._extra, self._unused
-        seen, refused_at = self._seen, self._refused_at
+        message = self._message(now, priority, self._wanted(now, priority, waiting), waiting)
+        told = self._used, self._extra, self._unused, self._seen, self._refused_at
         self._used, self._extra, self._unused, self._seen, self._refused_at = [], [], 0, None, None
         self._report_due = False
+        self.exchanges += 1
         try:
             # A reply that is lost would be a loan that nobody uses: it is waited for, but not long.
             with anyio.fail_after(_TIMEOUT, shield=True):
                 reply = await self.connection.exchange(message, now)
         except (StoreError, TimeoutError) as error:
+            used, extra, unused, seen, refused_at = told
             self._used, self._extra = used + self._used, extra + self._extra
             self._unused += unused
-            self._seen, self._refused_at = self._seen or seen, refused_at
+            self._seen, self._refused_at = self._seen or seen, self._refused_at or refused_at
             self._fail(now, error)
             return
-        self.failing, self._retry_wait = False, _RETRY_FIRST
+        if self.reply is not None and reply.born != self.reply.born:
+            self._recall(now, told[0])
+        self.failing, self._failed_at, self._retry_wait = False, math.inf, _RETRY_FIRST
         self.reply, self.members = reply, max(1, reply.members)
         self._free_at = now + reply.free_in
-        self._report_due = reply.probing and self.in_flight > 0
-        if reply.lent:
-            self._hand, self._lent_at = self._hand + reply.lent, now
-            self._lent_for = priority
-            self._ask_at.clear()
-        elif want:
+        self._report_due = bool(self._extra) or (reply.probing and self.in_flight > 0)
+        for slot in reply.slots:
+            insort(self._hand, (now + slot, priority))
+        if message.want:
             self._ask_at[priority] = now + reply.ask_in
+            self._ends[priority] = now + max((reply.ask_in, *reply.slots))
+
+    def _wanted(self, now: float, priority: Priority, waiting: int) -> int:
+        """Return how many calls to ask for: twice as many as the last time, if they were made."""
+        if not waiting:
+            return 0
+        want = self._want.get(priority, 1)
+        want = 2 * want if now <= self._ends.get(priority, -math.inf) + _QUICK else 1
+        self._want[priority] = min(_MOST, max(waiting, want, 2 if priority == "bulk" else 1))
+        return self._want[priority]
 
     def _message(self, now: float, priority: Priority, want: int, waiting: int) -> Message:
         seen = None
@@ -191,6 +229,7 @@ class SharedLedger(Ledger):
             used=tuple((max(0.0, now - at), calls) for at, calls in self._used),
             extra=tuple((max(0.0, now - at), calls) for at, calls in self._extra),
             unused=self._unused,
+            alone=self.members if self.failing else 0,
             seen=seen,
             refused=refused,
             limits=(limits.minute, limits.hour, limits.day),
@@ -201,10 +240,27 @@ class SharedLedger(Ledger):
 
     def _drop(self, now: float) -> None:
         """Give back what was lent and not used in time."""
-        if self._hand and now >= self._lent_at + _KEEP:
-            self._unused += self._hand
-            self._hand = 0
-            self._want[self._lent_for] = max(1, self._want.get(self._lent_for, 1) // 2)
+        while self._hand and now >= self._hand[0][0] + _KEEP:
+            _, priority = self._hand.pop(0)
+            self._unused += 1
+            self._ends.pop(priority, None)  # the next loan is a small one again
+
+    def _recall(self, now: float, used: list[tuple[float, int]]) -> None:
+        """Tell a store that has lost its memory what was called from here.
+
+        What was called since it failed has been told as such, but for calls lent before.
+        """
+        hour = self._hour.window
+        moments = hour.moments() if isinstance(hour, SlidingWindow) else iter(())
+        earlier: list[tuple[float, int]] = []
+        for at in moments:
+            if at < self._failed_at:
+                _note(earlier, at, _LONG)
+        before = self._day.window.used(now) - hour.used(now)
+        if before > 0:
+            earlier.insert(0, (now - min(hour.span, now % _DAY), before))
+        late = [(at, calls) for at, calls in used if at >= self._failed_at]
+        self._extra = earlier + late + self._extra
 
     def grant(self, now: float, priority: Priority = "interactive") -> None:
         """Note that a call leaves now."""
@@ -213,11 +269,7 @@ class SharedLedger(Ledger):
             self._alone.append(now)
             self._alone_at = now
             return
-        self._hand -= 1
-        if priority != self._lent_for:
-            self._want[self._lent_for] = 1
-        elif self._hand == 0 and now < self._lent_at + _QUICK:
-            self._want[priority] = min(_MOST, self._want.get(priority, 1) * 2)
+        self._hand.pop(0)
         if self.reply is not None and self.reply.probing:
             self._report_due = True
 
@@ -226,8 +278,10 @@ class SharedLedger(Ledger):
         super().give_back(granted_at)
         if granted_at in self._alone:
             self._alone.remove(granted_at)
+        elif self.failing:
+            self._unused += 1
         else:
-            self._hand += 1
+            insort(self._hand, (granted_at or -math.inf, "interactive"))
 
     def settle(self, now: float, sent_at: float, seen: Observation) -> None:
         """Note that a call came back, or that it was lost after it had left.
@@ -242,7 +296,7 @@ class SharedLedger(Ledger):
         if sent_at in self._alone:
             self._alone.remove(sent_at)
             log = self._extra
-        _note(log, now)
+        _note(log, now, _FINE)
         if seen is not NOTHING and (self._seen is None or sent_at >= self._seen[0]):
             if seen.reset_in is not None:
                 # It is told later than it was seen: kept as a moment until then.
@@ -280,9 +334,9 @@ class SharedLedger(Ledger):
         self._retry_at = now + self._retry_wait
         self._retry_wait = min(_RETRY_MOST, 2 * self._retry_wait)
         if not was_failing:
-            self._unused += self._hand
-            self._hand = 0
-            self._alone_at = now
+            self._unused += len(self._hand)
+            self._hand.clear()
+            self._alone_at = self._failed_at = now
             reason = str(error) or type(error).__name__
             warnings.warn(
                 f"the store of the shared quota cannot be used ({reason}); "
@@ -295,7 +349,7 @@ class SharedLedger(Ledger):
         """Return when calls may go while the store fails: within this process's share."""
         delay = super().next_grant(now, calls)
         known = self.reply.limits if self.reply else (None, None, None)
-        share = max(1, (self._minute.limit or known[0] or _UNKNOWN) // self.members)
+        minute = self._minute.limit or known[0] or _UNKNOWN
         for counted, told in zip((self._minute, self._hour, self._day), known, strict=True):
             limit = counted.limit or told
             part = None if limit is None else max(1, limit // self.members)
@@ -303,13 +357,19 @@ class SharedLedger(Ledger):
             until = own.free_from(now, calls, self.in_flight)
             if until > delay.until:
                 delay = Delay(until, counted.name)
+        view = self._minute.view
+        if view is not None and self.members > 1 and now < view.ends_at > delay.until:
+            # The others call too, and each of them may take the same last call for its own.
+            if view.left - (now - view.sent_at) * minute / 60.0 < self.members:
+                delay = Delay(view.ends_at, "minute")
+        share = max(1, minute // self.members)
         spaced = self._alone_at + calls * 60.0 / (share * _CAREFUL)
         return Delay(spaced) if spaced > delay.until else delay
 
 
-def _note(log: list[tuple[float, int]], now: float) -> None:
+def _note(log: list[tuple[float, int]], now: float, close: float) -> None:
     """Enter a call; close ones are one entry, and so is any much older stretch of a long log."""
-    if log and now - log[-1][0] < _FINE:
+    if log and now - log[-1][0] < close:
         log[-1] = (now, log[-1][1] + 1)
     else:
         log.append((now, 1))

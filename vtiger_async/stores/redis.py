@@ -104,7 +104,7 @@ class RedisConnection:
                 args=[told, json.dumps(CONSTANTS), *clock],
             )
             reply = json.loads(found)
-            for name in ("used", "limits"):
+            for name in ("slots", "used", "limits"):
                 reply[name] = tuple(reply[name])
             return Reply(**reply)
         except (RedisError, OSError, ValueError, TypeError, KeyError) as error:
