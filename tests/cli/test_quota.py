@@ -20,7 +20,7 @@ from servers import free_port, postgres, redis
 
 from vtiger_async import Limits, SQLiteQuota, VtigerClient
 from vtiger_async.cli.quota_peek import peek
-from vtiger_async.cli.quota_view import Picture, of_fleet
+from vtiger_async.cli.quota_view import AtWork, of_fleet
 from vtiger_async.sandbox import Sandbox
 
 
@@ -87,7 +87,7 @@ class TestWithACall:
             assert (part["limit"], part["used"], part["others"]) == (limit, 1, 3)
             assert part["remaining"] == limit - 4
         assert window(found, "hour")["limit"] == 4000
-        assert found["processes"] is None
+        assert found["fleet"] is None
 
     def test_an_empty_window_says_when(
         self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
@@ -181,29 +181,32 @@ class TestWithoutACall:
         assert "s3cret-word" not in gone.err
 
     def test_it_shows_who_waits(self, real: Served, tmp_path: Path) -> None:
-        """A process whose bulk calls find no room is shown as one that waits."""
+        """A process with more bulk calls than room is shown, and so are those that wait."""
         store = SQLiteQuota(str(tmp_path / "quota.db"))
 
-        async def main() -> Picture:
-            picture = of_fleet(None, 0.0)
+        async def main() -> AtWork:
+            found = AtWork(0, 0, 0, 0.0)
             async with VtigerClient(
-                real.url, "admin", KEY, limits=Limits(minute=2), quota=store, max_wait=math.inf
+                real.url, "admin", KEY, limits=Limits(minute=60), quota=store, max_wait=math.inf
             ) as crm:
+                await crm.me()
                 bulk = crm.with_options(priority="bulk")
                 async with anyio.create_task_group() as group:
                     for _ in range(70):
                         group.start_soon(bulk.me)
                     with anyio.fail_after(20):
-                        while not (picture.waiting or {})["bulk"]:
+                        while not found.waiting:
                             await anyio.sleep(0.05)
                             now = crm.quota.at.timestamp()
                             picture = of_fleet(await peek(store, real.url), now)
+                            found = picture.fleet or found
                     group.cancel_scope.cancel()
-            return picture
+            return found
 
-        picture = anyio.run(main)
-        assert picture.waiting == {"interactive": 0, "sync": 0, "bulk": 1}
-        assert picture.processes == 1
+        found = anyio.run(main)
+        assert (found.processes, found.with_bulk) == (1, 1)
+        assert found.waiting >= 1
+        assert found.interactive_per_minute == 0.5
 
     def test_a_failing_store_is_one_line(
         self, real: Served, capsys: pytest.CaptureFixture[str]
@@ -313,7 +316,7 @@ class TestWatch:
         assert result.code == 130
         assert real.calls() == 1
         assert {row["source"] for row in result.rows} == {"store"}
-        assert {row["processes"] for row in result.rows} == {1}
+        assert {row["fleet"]["processes"] for row in result.rows} == {1}
 
     def test_a_store_that_goes_away_is_waited_for(
         self, real: Served, capsys: pytest.CaptureFixture[str], tmp_path: Path
@@ -328,7 +331,7 @@ class TestWatch:
             result = run_here(capsys, "quota", *watching)
         stop.join()
         assert result.code == 130
-        assert result.rows[-1]["processes"] == 1
+        assert result.rows[-1]["fleet"]["processes"] == 1
         assert len(result.rows) >= 3
 
     def test_a_terminal_gets_bars(self, real: Served) -> None:

@@ -9,9 +9,8 @@ import pytest
 from rich.console import Console
 
 from vtiger_async.cli.quota_bars import Bars
-from vtiger_async.cli.quota_view import Forecast, Pace, Picture, Standing, of_fleet
-from vtiger_async.quota.fleet import Fleet, Message
-from vtiger_async.quota.lending import exchange
+from vtiger_async.cli.quota_view import AtWork, Forecast, Pace, Picture, Standing, of_fleet
+from vtiger_async.quota.fleet import Fleet, Loan
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 NOW = NOON.timestamp()
@@ -105,50 +104,81 @@ class TestForecast:
         assert (found[10].per_minute, found[-1].per_minute) == (50, 0)
 
 
+def fleet_with(minute: int | None, calls: int, left: int | None = None, ends: float = 30) -> Fleet:
+    """Return a store's state with so many calls in all windows, a second before noon."""
+    fleet = Fleet()
+    for tally, limit in zip(fleet.windows, (minute, 4000, 9000), strict=True):
+        tally.limit = limit
+        if calls:
+            tally.add(NOW - 1, calls)
+    fleet.windows[0].left, fleet.windows[0].ends_at = left, NOW + ends
+    return fleet
+
+
 class TestFleet:
     """What a store's state is shown as."""
 
     def test_headers_show_the_others(self) -> None:
         """Calls that the headers count and nobody of the fleet has made are others'."""
-        fleet = Fleet()
-        limits = (60, 4000, 9000)
-        exchange(fleet, NOW, Message("one", 1, limits=limits))
-        seen = (0.1, 60, 40, 30.0, 9000, 8000)
-        exchange(fleet, NOW + 1, Message("one", 0, used=((0.5, 1),), seen=seen, limits=limits))
-        minute, hour, day = of_fleet(fleet, NOW + 1).windows
-        assert (minute.used, minute.others, minute.remaining) == (1, 19, 40)
-        assert (hour.used, hour.others, hour.remaining) == (1, 0, 3999)
-        assert (day.used, day.others, day.remaining) == (1, 999, 8000)
+        minute, hour, _ = of_fleet(fleet_with(60, 5, left=40), NOW).windows
+        assert (minute.used, minute.others, minute.remaining) == (5, 15, 40)
+        assert (hour.used, hour.others, hour.remaining) == (5, 0, 3995)
+
+    def test_what_headers_said_ends(self) -> None:
+        """After the minute that the headers spoke of, the fleet's own calls count."""
+        minute, _, _ = of_fleet(fleet_with(60, 5, left=40, ends=10), NOW + 20).windows
+        assert (minute.others, minute.remaining) == (0, 55)
+
+    def test_headers_alone_are_enough(self) -> None:
+        """Where no limit is known, what the headers leave is shown."""
+        minute, _, _ = of_fleet(fleet_with(None, 5, left=40), NOW).windows
+        assert (minute.limit, minute.others, minute.remaining) == (None, None, 40)
+
+    def test_calls_on_loan_are_used(self) -> None:
+        """What a process may still make is not there for another."""
+        fleet = fleet_with(60, 5)
+        fleet.loans["one"] = Loan(heard_at=NOW, slots=[NOW, NOW + 3])
+        assert of_fleet(fleet, NOW).windows[0].used == 7
 
     def test_a_used_up_window_says_when(self) -> None:
-        """The next call goes when calls have left the window, or the headers' word ends."""
-        fleet = Fleet()
-        exchange(fleet, NOW, Message("one", 1, limits=(1, None, None)))
-        exchange(fleet, NOW + 1, Message("one", 0, used=((0.0, 1),), limits=(1, None, None)))
-        (minute, _, _) = of_fleet(fleet, NOW + 1).windows
+        """The next call goes when one has left the window, or when the headers' word ends."""
+        (minute, _, _) = of_fleet(fleet_with(5, 5), NOW).windows
         assert minute.remaining == 0
-        assert 60 <= minute.next_call_at.timestamp() - NOW <= 62
-        seen = (0.1, 1, 0, 300.0, None, None)
-        exchange(fleet, NOW + 2, Message("one", 0, seen=seen, limits=(1, None, None)))
-        (minute, _, _) = of_fleet(fleet, NOW + 2).windows
-        assert minute.next_call_at.timestamp() - NOW >= 300
+        assert 59 <= minute.next_call_at.timestamp() - NOW <= 60
+        (minute, _, _) = of_fleet(fleet_with(5, 5, left=0, ends=300), NOW).windows
+        assert minute.next_call_at.timestamp() - NOW == 300
+
+    def test_a_limit_of_nothing_is_asked_again_after_its_span(self) -> None:
+        """Where nothing was called and nothing is left, the window's length is the wait."""
+        (minute, _, _) = of_fleet(fleet_with(0, 0), NOW).windows
+        assert minute.next_call_at == NOON + timedelta(seconds=60)
 
     def test_a_429_holds_all_back(self) -> None:
         """After a refusal the window it was blamed on says until when nobody calls."""
-        fleet = Fleet()
-        exchange(fleet, NOW, Message("one", 0, refused=(90.0, "hour")))
-        _, hour, _ = of_fleet(fleet, NOW).windows
-        assert hour.next_call_at.timestamp() == NOW + 90
+        fleet = fleet_with(60, 5)
+        fleet.blamed, fleet.blocked_until = "hour", NOW + 90
+        minute, hour, _ = of_fleet(fleet, NOW).windows
+        assert (minute.next_call_at, hour.next_call_at.timestamp()) == (NOON, NOW + 90)
 
     def test_processes_that_have_gone_do_not_count(self) -> None:
-        """Who was not heard of for a minute is no process any more; nor does it wait."""
-        fleet = Fleet()
-        exchange(fleet, NOW, Message("one", 1, limits=(1, None, None)))
-        exchange(fleet, NOW, Message("two", 1, priority="sync", limits=(1, None, None)))
-        here = of_fleet(fleet, NOW)
-        assert (here.processes, here.waiting) == (2, {"interactive": 0, "sync": 1, "bulk": 0})
-        gone = of_fleet(fleet, NOW + 90)
-        assert (gone.processes, gone.waiting) == (0, {"interactive": 0, "sync": 0, "bulk": 0})
+        """Who was not heard of for a minute is no process any more, and has no bulk calls."""
+        fleet = fleet_with(60, 5)
+        fleet.loans["one"] = Loan(heard_at=NOW)
+        fleet.loans["two"] = Loan(heard_at=NOW - 50, asked_at=NOW - 2, slots=[NOW - 1, NOW + 2])
+        fleet.loans["three"] = Loan(heard_at=NOW - 70, asked_at=NOW - 70)
+        fleet.urgent.add(NOW - 5, 9)
+        fleet.others.add(NOW - 5, 20)
+        picture = of_fleet(fleet, NOW)
+        assert picture.fleet == AtWork(2, 1, 1, 4.5)
+        assert picture.others_per_minute == 4
+
+    def test_an_empty_store_is_an_empty_picture(self) -> None:
+        """A store that nobody has called with shows no calls, and no limits."""
+        picture = of_fleet(None, NOW)
+        assert {(part.limit, part.used, part.remaining) for part in picture.windows} == {
+            (None, 0, None)
+        }
+        assert picture.fleet == AtWork(0, 0, 0, 0.0)
 
 
 def drawn(bars: Bars, width: int = 100, encoding: str = "utf-8") -> list[str]:
@@ -211,13 +241,14 @@ class TestBars:
         text = "\n".join(drawn(Bars(picture(0, standing("minute", 60, 1)), forecast, ()), 120))
         assert said in text
 
-    def test_who_waits_is_told_by_class(self) -> None:
-        """Of a fleet, it is told how many processes there are, and how many wait for what."""
+    def test_the_fleet_is_told_in_a_line(self) -> None:
+        """Of a fleet, it is told how many processes there are, what they do, and what others do."""
         windows = (standing("minute", 60, 1),)
-        waiting = {"interactive": 1, "sync": 0, "bulk": 3}
-        text = drawn(Bars(Picture(NOON, "store", windows, None, 4, waiting), self.FORECAST, ("x",)))
+        picture = Picture(NOON, "store", windows, 2.5, AtWork(4, 3, 7, 1.5))
+        text = drawn(Bars(picture, self.FORECAST, ("x",)))
         assert "ours, 4 processes in the last minute" in text[1]
-        assert text[2] == "processes that wait: 1 interactive, 3 bulk"
+        assert text[2] == (
+            "3 with bulk, 7 calls wait for their moment; a minute 1.5 interactive calls, "
+            "2.5 of others"
+        )
         assert text[-1] == "x"
-        none = drawn(Bars(Picture(NOON, "store", windows, None, 4, {"bulk": 0}), self.FORECAST, ()))
-        assert none[2] == "processes that wait: none"

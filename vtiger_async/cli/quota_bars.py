@@ -9,7 +9,7 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
 from rich.text import Text
 
-from vtiger_async.cli.quota_view import Forecast, Picture, Standing
+from vtiger_async.cli.quota_view import AtWork, Forecast, Picture, Standing
 
 __all__ = ["Bars"]
 
@@ -50,8 +50,8 @@ class Bars:
             )
         yield table
         yield Text(f"{glyphs[0]} {_ours(self.picture)}  {glyphs[1]} others  {glyphs[2]} left")
-        if self.picture.waiting is not None:
-            yield Text(_waiting(self.picture))
+        if self.picture.fleet is not None:
+            yield Text(_at_work(self.picture.fleet, self.picture.others_per_minute))
         yield Text(_coming(self.forecast, self.picture.at))
         for remark in self.remarks:
             yield Text(remark, style="dim")
@@ -89,15 +89,16 @@ def _next(standing: Standing, now: datetime) -> Text:
 
 
 def _ours(picture: Picture) -> str:
-    if picture.processes is None:
+    if picture.fleet is None:
         return "ours"
-    return f"ours, {picture.processes} processes in the last minute"
+    return f"ours, {picture.fleet.processes} processes in the last minute"
 
 
-def _waiting(picture: Picture) -> str:
-    waiting = picture.waiting or {}
-    counts = ", ".join(f"{count} {name}" for name, count in waiting.items() if count)
-    return f"processes that wait: {counts or 'none'}"
+def _at_work(fleet: AtWork, others: float) -> str:
+    return (
+        f"{fleet.with_bulk} with bulk, {fleet.waiting} calls wait for their moment; a minute "
+        f"{fleet.interactive_per_minute:g} interactive calls, {others:g} of others"
+    )
 
 
 def _coming(forecast: Forecast, now: datetime) -> str:

@@ -102,10 +102,12 @@ def _fleet(kept: dict[str, Any] | None) -> Fleet | None:
     """Return the state; Lua has written nil as false, and an empty list as an empty object."""
     if kept is None:
         return None
-    for tally in (*kept["windows"], kept["urgent"]):
+    for tally in (*kept["windows"], kept["urgent"], kept["others"]):
         tally["counts"] = tally["counts"] or []
         for name in ("limit", "told", "left"):
             tally[name] = None if tally[name] is False else tally[name]
-    kept["queue"] = kept["queue"] or []
-    kept["loans"] = kept["loans"] or {}
+    loans: dict[str, dict[str, Any]] = kept["loans"] or {}
+    for loan in loans.values():
+        loan["slots"] = loan["slots"] or []
+    kept["loans"], kept["back"] = loans, kept["back"] or []
     return Fleet.load(kept)

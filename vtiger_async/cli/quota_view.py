@@ -14,14 +14,25 @@ from vtiger_async.client.core import Quota
 from vtiger_async.quota.fleet import Fleet, Tally
 from vtiger_async.quota.windows import WindowName, WindowUse
 
-__all__ = ["Forecast", "Pace", "Picture", "Standing", "moment", "of_fleet", "of_process", "plain"]
+__all__ = [
+    "AtWork",
+    "Forecast",
+    "Pace",
+    "Picture",
+    "Standing",
+    "moment",
+    "of_fleet",
+    "of_process",
+    "plain",
+]
 
 SPANS: Final[dict[WindowName, float]] = {"minute": 1.0, "hour": 60.0, "day": 1440.0}
 """The minutes of each window."""
 
-_CLASSES: Final = ("interactive", "sync", "bulk")
 _HEARD = 60.0
 """Seconds without a word after which a process is no longer counted."""
+_AT_WORK = 35.0
+"""Seconds after a process has asked for bulk calls for which it is taken to have more of them."""
 _HISTORY = 900.0
 """Seconds that the pace is taken from, at the most."""
 _ENOUGH = 20.0
@@ -35,7 +46,8 @@ class Standing:
     Attributes:
         window: Which.
         limit: Calls that it allows; None where unknown.
-        used: Calls counted in it: of this process, or of all that share a store.
+        used: Calls counted in it: of this process, or of all that share a store; in a store's hour
+            also those of others that have shown in the minute.
         others: Calls of other programs, as far as they have shown; None where nothing tells.
         remaining: Calls that are left; None where nothing tells.
         next_call_at: When one call more has room in it (aware UTC).
@@ -50,6 +62,23 @@ class Standing:
 
 
 @frozen
+class AtWork:
+    """What the processes do that share a store.
+
+    Attributes:
+        processes: How many there were in the last minute.
+        with_bulk: How many of them have bulk calls to make.
+        waiting: Calls that have been given their moment, and wait for it.
+        interactive_per_minute: Interactive calls a minute, in the last two.
+    """
+
+    processes: int
+    with_bulk: int
+    waiting: int
+    interactive_per_minute: float
+
+
+@frozen
 class Picture:
     """The quota of an instance at one moment.
 
@@ -57,17 +86,15 @@ class Picture:
         at: The moment (aware UTC).
         source: `"answer"`, what a call's answer told; `"store"`, what a shared store keeps.
         windows: Minute, hour and day.
-        others_per_minute: Calls a minute of other programs lately; None where nothing tells.
-        processes: Processes that share the store; None without one.
-        waiting: How many of them wait, by the class of their calls; None without a store.
+        others_per_minute: Calls a minute of other programs lately.
+        fleet: What the processes do that share a store; None without one.
     """
 
     at: datetime
     source: Literal["answer", "store"]
     windows: tuple[Standing, ...]
-    others_per_minute: float | None = None
-    processes: int | None = None
-    waiting: dict[str, int] | None = None
+    others_per_minute: float = 0.0
+    fleet: AtWork | None = None
 
 
 def of_process(quota: Quota) -> Picture:
@@ -106,13 +133,19 @@ def of_fleet(fleet: Fleet | None, now: float) -> Picture:
     fleet = Fleet() if fleet is None else fleet
     blocked = (fleet.blamed, fleet.blocked_until)
     windows = tuple(_tally(window, fleet.out(), now, blocked) for window in fleet.windows)
-    waiting = {
-        name: sum(1 for rank, _, until in fleet.queue if rank == place and until > now)
-        for place, name in enumerate(_CLASSES)
-    }
-    processes = sum(1 for _, heard_at in fleet.loans.values() if now - heard_at <= _HEARD)
-    at = datetime.fromtimestamp(now, UTC)
-    return Picture(at, "store", windows, None, processes, waiting)
+    loans = fleet.loans.values()
+    at_work = AtWork(
+        processes=sum(now - loan.heard_at <= _HEARD for loan in loans),
+        with_bulk=sum(now - loan.asked_at <= _AT_WORK for loan in loans),
+        waiting=sum(moment > now for loan in loans for moment in loan.slots),
+        interactive_per_minute=_per_minute(fleet.urgent, now),
+    )
+    others = _per_minute(fleet.others, now)
+    return Picture(datetime.fromtimestamp(now, UTC), "store", windows, others, at_work)
+
+
+def _per_minute(tally: Tally, now: float) -> float:
+    return round(tally.used(now) * 60.0 / tally.span, 1)
 
 
 def _tally(tally: Tally, out: int, now: float, blocked: tuple[WindowName, float]) -> Standing:
@@ -127,7 +160,8 @@ def _tally(tally: Tally, out: int, now: float, blocked: tuple[WindowName, float]
     if tally.limit is not None and remaining is not None:
         others = max(0, tally.limit - used - remaining)
     if remaining == 0:
-        until = now + tally.frees_in(now, 1)
+        frees_in = tally.frees_in(now, 1)
+        until = now + (tally.span if math.isinf(frees_in) else frees_in)
         if told and tally.left is not None and tally.left <= 0:
             until = max(until, tally.ends_at)
     if blocked[0] == tally.name:

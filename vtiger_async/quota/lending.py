@@ -409,9 +409,7 @@ def _probes(fleet: Fleet, now: float, message: Message) -> tuple[list[float], fl
     return slots, max(wait, _UNSURE if rank_of(message) == 2 else _AGAIN)
 
 
-def _at_once(
-    fleet: Fleet, now: float, message: Message, *, due: bool
-) -> tuple[list[float], float]:
+def _at_once(fleet: Fleet, now: float, message: Message, *, due: bool) -> tuple[list[float], float]:
     """Lend to those who have no time: what there is, or the next that comes free."""
     keep = _kept(fleet, now) if rank_of(message) and not due else 0
     part = _PART * min(_room(fleet, now, message, window) for window in fleet.windows)

@@ -66,9 +66,7 @@ class SharedLedger(Ledger):
     _member: str = field(factory=lambda: secrets.token_hex(6), init=False, repr=False)
     _lock: anyio.Lock = field(factory=anyio.Lock, init=False, repr=False)
     # What was lent: from when on each call may be made, and for whom it was asked.
-    _hand: list[tuple[float, Priority]] = field(
-        factory=list["tuple[float, Priority]"], init=False
-    )
+    _hand: list[tuple[float, Priority]] = field(factory=list["tuple[float, Priority]"], init=False)
     _want: dict[Priority, int] = field(factory=dict[Priority, int], init=False)
     _ends: dict[Priority, float] = field(factory=dict[Priority, float], init=False)
     _ask_at: dict[Priority, float] = field(factory=dict[Priority, float], init=False)
