@@ -6,9 +6,11 @@ import json
 import math
 import os
 import signal
+import sqlite3
 import threading
+import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +20,12 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 from cli_runs import KEY, Instance, run_apart, run_here, run_on_terminal
 from servers import free_port, postgres, redis
 
-from vtiger_async import Limits, SQLiteQuota, VtigerClient
+from vtiger_async import ConfigurationError, Limits, SQLiteQuota, VtigerClient
 from vtiger_async.cli.quota_peek import peek
+from vtiger_async.cli.quota_store import told_on_stderr
 from vtiger_async.cli.quota_view import AtWork, of_fleet
 from vtiger_async.sandbox import Sandbox
+from vtiger_async.stores import StoreError
 
 
 class Served:
@@ -230,12 +234,47 @@ class TestWithoutACall:
         assert real.calls() == 0
 
 
+def test_a_store_of_another_kind_cannot_be_shown() -> None:
+    """Only what this package's own stores keep is known."""
+
+    class Other:
+        members = 1
+
+        def connect(self, instance: str, factor: float, epoch: float) -> Any:
+            raise NotImplementedError
+
+    with pytest.raises(ConfigurationError, match="what Other keeps cannot be shown"):
+        anyio.run(peek, Other(), "https://a.example")
+
+
+def test_what_cannot_be_read_is_an_error_of_the_store(tmp_path: Path) -> None:
+    """A state of another form is no traceback."""
+    path = tmp_path / "quota.db"
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("CREATE TABLE vtiger_quota (instance TEXT PRIMARY KEY, state TEXT)")
+        db.execute("INSERT INTO vtiger_quota VALUES ('https://a.example', '{}')")
+        db.commit()
+    with pytest.raises(StoreError, match="cannot be read"):
+        anyio.run(peek, SQLiteQuota(str(path)), "https://a.example")
+
+
+def test_other_warnings_stay_what_they_are(tmp_path: Path) -> None:
+    """Only what the store warns of becomes a line on stderr."""
+    store = SQLiteQuota(str(tmp_path / "quota.db"))
+    with warnings.catch_warnings(record=True) as caught, told_on_stderr(store):
+        warnings.simplefilter("always")
+        warnings.warn("something else", UserWarning, stacklevel=1)
+    assert [str(warning.message) for warning in caught] == ["something else"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
         (("--no-call",), "nobody else knows"),
         (("--interval", "2"), "go with --watch"),
         (("--call-every", "2"), "go with --watch"),
+        (("--json", "-o", "csv"), "give one of them"),
+        (("--watch", "-o", "json"), "-o jsonl, or --json"),
         (
             ("--no-call", "--watch", "--call-every", "2", "--quota-store", "sqlite:q.db"),
             "--no-call makes none",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -10,6 +11,7 @@ from rich.console import Console
 
 from vtiger_async.cli.quota_bars import Bars
 from vtiger_async.cli.quota_view import AtWork, Forecast, Pace, Picture, Standing, of_fleet
+from vtiger_async.cli.quota_watch import shown_on
 from vtiger_async.quota.fleet import Fleet, Loan
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -252,3 +254,36 @@ class TestBars:
             "2.5 of others"
         )
         assert text[-1] == "x"
+
+
+class Terminal(io.StringIO):
+    """A stream that takes itself for a terminal."""
+
+    def isatty(self) -> bool:
+        """Say that it is one."""
+        return True
+
+
+class TestShown:
+    """Where the pictures of a watch go."""
+
+    PICTURE = picture(0, standing("minute", 60, 30))
+    FORECAST = Forecast(5.0, None, None, None)
+
+    def test_a_terminal_is_drawn_on_in_place(self) -> None:
+        """Each picture takes the place of the one before."""
+        stream = Terminal()
+        with shown_on(stream, as_json=False) as show:
+            show(self.PICTURE, self.FORECAST, ("first",))
+            show(self.PICTURE, self.FORECAST, ("second",))
+        assert "█" in stream.getvalue()
+        assert stream.getvalue().index("first") < stream.getvalue().index("\x1b[1A")
+        assert "second" in stream.getvalue()
+
+    def test_lines_can_be_had_on_a_terminal_too(self) -> None:
+        """Where JSON was asked for, each picture is a line with its forecast."""
+        stream = Terminal()
+        with shown_on(stream, as_json=True) as show:
+            show(self.PICTURE, self.FORECAST, ("not shown",))
+        (line,) = stream.getvalue().splitlines()
+        assert json.loads(line)["forecast"]["per_minute"] == 5

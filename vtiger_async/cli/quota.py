@@ -12,7 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 from vtiger_async.cli.exits import ExitCode, fail
-from vtiger_async.cli.output import Output
+from vtiger_async.cli.output import Format, Output
 from vtiger_async.cli.quota_peek import peek
 from vtiger_async.cli.quota_plan import plan
 from vtiger_async.cli.quota_view import Picture, of_fleet, of_process, plain
@@ -81,9 +81,11 @@ def show(
     a line of JSON for each look.
     """
     _check(connection, no_call=no_call, live=live, only_live=(interval, call_every))
+    _check_form(connection.output, as_json=as_json, live=live)
     try:
         if live:
-            _watch(connection, interval or _INTERVAL, call_every, as_json=as_json)
+            lines = as_json or connection.output is Format.JSONL
+            _watch(connection, interval or _INTERVAL, call_every, as_json=lines)
         else:
             _show(connection, no_call=no_call, as_json=as_json)
     except StoreError as error:
@@ -101,6 +103,13 @@ def _check(
         raise ConfigurationError("--interval and --call-every go with --watch")
     if no_call and only_live[-1] is not None:
         raise ConfigurationError("--call-every makes calls, and --no-call makes none")
+
+
+def _check_form(output: Format | None, *, as_json: bool, live: bool) -> None:
+    if output is not None and as_json:
+        raise ConfigurationError("--json is one object, and --output has rows: give one of them")
+    if live and output not in (None, Format.JSONL):
+        raise ConfigurationError("--watch draws bars, or writes lines: -o jsonl, or --json")
 
 
 def _show(connection: Connection, *, no_call: bool, as_json: bool) -> None:
