@@ -129,10 +129,8 @@ async def _attempt(
 
 
 async def _look(crm: VtigerClient, module: str, key_field: str, job: str) -> str | None:
-    found = await crm.query(select(module, "id").where(F[key_field] == job)).all()
-    if len(found) > 1:
-        log.error("%s: %d records have this key", job, len(found))
-    return found[0].id if found else None
+    found = await crm.query(select(module, "id").where(F[key_field] == job)).first()
+    return None if found is None else found.id
 
 
 async def _release(lease: Lock) -> None:
