@@ -89,6 +89,7 @@ async def main(settings: dict[str, Any], store: Any) -> dict[str, Any]:
 
 if __name__ == "__main__":
     shared = getattr(vtiger_async, sys.argv[1])(sys.argv[2])
+    VtigerClient("http://127.0.0.1:1", "nobody", "no-key", quota=shared)  # all is loaded by now
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     with warnings.catch_warnings(record=True) as caught:

@@ -1,10 +1,10 @@
 """The quota that several processes share: what is kept, and what they say to each other.
 
-A process asks for some calls at a time, a loan, and is told for each the moment from which on it may
-be made. In the same message it tells what became of the last ones. Calls that are lent count like
-calls in flight until they are settled, returned, or until their borrower has been silent for too
-long: then they count as made. So whatever a process does or whenever it dies, no window is ever lent
-more than it allows.
+A process asks for some calls at a time, a loan, and is told for each the moment from which on it
+may be made. In the same message it tells what became of the last ones. Calls that are lent count
+like calls in flight until they are settled, returned, or until their borrower has been silent for
+too long: then they count as made. So whatever a process does or whenever it dies, no window is ever
+lent more than it allows.
 
 `lending.py` has the rules. Neither knows a database or a clock: times are Unix seconds of whoever
 keeps the state; what goes in and out are spans, so that the clocks of the processes need not agree.

@@ -311,6 +311,10 @@ local function gap_of(ends)
             if w.name == 'minute' then
                 local dry = min(frees_in(w, 1), w.span)
                 if dry > c.dry then rate = min(rate, (free - min(held, urgently(dry))) / dry) end
+                local gone = leaving(w, c.hole)
+                if gone < c.hole_few * w.limit * c.hole / w.span then
+                    rate = min(rate, (free + gone - min(held, urgently(c.hole))) / c.hole)
+                end
                 if w.left and now < w.ends_at then
                     local theirs = last * used(f.others) / seen_for(f.others)
                     rate = min(rate, (w.left + later - theirs - urgently(last)) / last)
@@ -359,8 +363,15 @@ local function paced()
     end
     local ends = minute_ends()
     if ends - now < c.last then sharing = 1 end
-    local keep, gap, each = kept_back(), sharing * gap_of(ends), sharing / even_rate()
-    local ahead = min(max(c.ahead, c.few * each), c.farthest) * min(1, each / max(gap, c.look))
+    local keep, each, gap = kept_back(), sharing / even_rate(), gap_of(ends)
+    local ahead = min(max(c.ahead, c.few * each), c.farthest)
+    if gap > 0 then
+        local seconds = max(c.look, min(ahead, ends - now))
+        local rate, sent = 1 / gap, (due(now + seconds) - due(now)) / seconds
+        gap = 1 / max(min(rate / sharing, rate - sent), c.least_part * rate / sharing)
+    end
+    ahead = ahead * min(1, each / max(gap, c.look))
+    if ends - now < c.last then ahead = min(ahead, ends - now) end
     if ends - now > 2 * c['end'] then ahead = min(ahead, ends - now - c['end']) end
     local last = min(ahead, word_left() - c.look)
     while true do

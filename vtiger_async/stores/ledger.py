@@ -17,9 +17,10 @@ from attrs import define, evolve, field
 
 from vtiger_async.quota import Delay, Ledger, Priority, WindowUse
 from vtiger_async.quota.fleet import Message, Reply
-from vtiger_async.quota.headers import NOTHING, Observation
+from vtiger_async.quota.headers import Observation
 from vtiger_async.quota.windows import Counted, SlidingWindow
 from vtiger_async.stores import SharedQuotaWarning, StoreConnection, StoreError
+from vtiger_async.stores.untold import Calls, Untold, enter
 
 __all__ = ["SharedLedger"]
 
@@ -37,9 +38,6 @@ _CAREFUL = 0.75
 """The part of its share that a process spends while the store fails: nobody sees the others."""
 _UNKNOWN = 30
 """Calls a minute to share where no limit is known and the store fails."""
-_LOG, _FINE, _COARSE = 500, 0.25, 300.0
-"""Entries of calls to be reported that are kept as they are; how close ones are taken together, in
-seconds, and how close all are beyond that."""
 _LONG, _DAY = 15.0, 86_400.0
 """Seconds of calls that are one entry where they are told from memory; those of a day."""
 _LOOK = 0.02
@@ -70,11 +68,7 @@ class SharedLedger(Ledger):
     _want: dict[Priority, int] = field(factory=dict[Priority, int], init=False)
     _ends: dict[Priority, float] = field(factory=dict[Priority, float], init=False)
     _ask_at: dict[Priority, float] = field(factory=dict[Priority, float], init=False)
-    _used: list[tuple[float, int]] = field(factory=list["tuple[float, int]"], init=False)
-    _extra: list[tuple[float, int]] = field(factory=list["tuple[float, int]"], init=False)
-    _unused: int = field(default=0, init=False)
-    _seen: tuple[float, Observation] | None = field(default=None, init=False)
-    _refused_at: float | None = field(default=None, init=False)
+    _untold: Untold = field(factory=Untold, init=False)
     _free_at: float = field(default=-math.inf, init=False)
     _alone: list[float] = field(factory=list[float], init=False)
     _alone_at: float = field(default=-math.inf, init=False)
@@ -163,15 +157,14 @@ class SharedLedger(Ledger):
     async def aclose(self, now: float) -> None:
         """Give back what was lent, and close the connection to the store."""
         self._drop(math.inf)
-        if not self.failing and (self._unused or self._used or self._extra):
+        if not self.failing and self._untold != Untold():
             async with self._lock:
                 await self._exchange(now, "interactive", 0)
         await self.connection.aclose()
 
     async def _exchange(self, now: float, priority: Priority, waiting: int) -> None:
         message = self._message(now, priority, self._wanted(now, priority, waiting), waiting)
-        told = self._used, self._extra, self._unused, self._seen, self._refused_at
-        self._used, self._extra, self._unused, self._seen, self._refused_at = [], [], 0, None, None
+        told, self._untold = self._untold, Untold()
         self._report_due = False
         self.exchanges += 1
         try:
@@ -179,18 +172,15 @@ class SharedLedger(Ledger):
             with anyio.fail_after(_TIMEOUT, shield=True):
                 reply = await self.connection.exchange(message, now)
         except (StoreError, TimeoutError) as error:
-            used, extra, unused, seen, refused_at = told
-            self._used, self._extra = used + self._used, extra + self._extra
-            self._unused += unused
-            self._seen, self._refused_at = self._seen or seen, self._refused_at or refused_at
+            self._untold = told.before(self._untold)
             self._fail(now, error)
             return
         if self.reply is not None and reply.born != self.reply.born:
-            self._recall(now, told[0])
+            self._recall(now, told.used)
         self.failing, self._failed_at, self._retry_wait = False, math.inf, _RETRY_FIRST
         self.reply, self.members = reply, max(1, reply.members)
         self._free_at = now + reply.free_in
-        self._report_due = bool(self._extra) or (reply.probing and self.in_flight > 0)
+        self._report_due = bool(self._untold.extra) or (reply.probing and self.in_flight > 0)
         for slot in reply.slots:
             insort(self._hand, (now + slot, priority))
         if message.want:
@@ -207,16 +197,8 @@ class SharedLedger(Ledger):
         return self._want[priority]
 
     def _message(self, now: float, priority: Priority, want: int, waiting: int) -> Message:
-        seen = None
-        if self._seen is not None:
-            sent_at, word = self._seen
-            reset_in = None if word.reset_in is None else max(0.0, word.reset_in - now)
-            seen = (
-                now - sent_at, word.minute_limit, word.minute_remaining, reset_in,
-                word.day_limit, word.day_remaining,
-            )  # fmt: skip
         refused = None
-        if self._refused_at is not None:
+        if self._untold.refused_at is not None:
             refused = (max(0.0, self._blocked.until - now), self._blocked.window)
         limits = self.limits
         return Message(
@@ -224,11 +206,8 @@ class SharedLedger(Ledger):
             want=want,
             priority=priority,
             waiting=waiting,
-            used=tuple((max(0.0, now - at), calls) for at, calls in self._used),
-            extra=tuple((max(0.0, now - at), calls) for at, calls in self._extra),
-            unused=self._unused,
+            **self._untold.as_spans(now),
             alone=self.members if self.failing else 0,
-            seen=seen,
             refused=refused,
             limits=(limits.minute, limits.hour, limits.day),
             utc=limits.day_policy == "utc",
@@ -240,25 +219,23 @@ class SharedLedger(Ledger):
         """Give back what was lent and not used in time."""
         while self._hand and now >= self._hand[0][0] + _KEEP:
             _, priority = self._hand.pop(0)
-            self._unused += 1
+            self._untold.unused += 1
             self._ends.pop(priority, None)  # the next loan is a small one again
 
-    def _recall(self, now: float, used: list[tuple[float, int]]) -> None:
+    def _recall(self, now: float, used: Calls) -> None:
         """Tell a store that has lost its memory what was called from here.
 
         What was called since it failed has been told as such, but for calls lent before.
         """
         hour = self._hour.window
-        moments = hour.moments() if isinstance(hour, SlidingWindow) else iter(())
-        earlier: list[tuple[float, int]] = []
-        for at in moments:
-            if at < self._failed_at:
-                _note(earlier, at, _LONG)
+        earlier: Calls = []
+        if isinstance(hour, SlidingWindow):
+            enter(earlier, (at for at in hour.moments() if at < self._failed_at), _LONG)
         before = self._day.window.used(now) - hour.used(now)
         if before > 0:
             earlier.insert(0, (now - min(hour.span, now % _DAY), before))
         late = [(at, calls) for at, calls in used if at >= self._failed_at]
-        self._extra = earlier + late + self._extra
+        self._untold.extra = earlier + late + self._untold.extra
 
     def grant(self, now: float, priority: Priority = "interactive") -> None:
         """Note that a call leaves now."""
@@ -277,7 +254,7 @@ class SharedLedger(Ledger):
         if granted_at in self._alone:
             self._alone.remove(granted_at)
         elif self.failing:
-            self._unused += 1
+            self._untold.unused += 1
         else:
             insort(self._hand, (granted_at or -math.inf, "interactive"))
 
@@ -290,21 +267,17 @@ class SharedLedger(Ledger):
             seen: What its headers say.
         """
         super().settle(now, sent_at, seen)
-        log = self._used
+        log = self._untold.used
         if sent_at in self._alone:
             self._alone.remove(sent_at)
-            log = self._extra
-        _note(log, now, _FINE)
-        if seen is not NOTHING and (self._seen is None or sent_at >= self._seen[0]):
-            if seen.reset_in is not None:
-                # It is told later than it was seen: kept as a moment until then.
-                seen = evolve(seen, reset_in=now + seen.reset_in)
-            self._seen = (sent_at, seen)
+            log = self._untold.extra
+        enter(log, (now,))
+        self._untold.see(now, sent_at, seen)
 
     def refuse(self, now: float, seen: Observation, jitter: float) -> float:
         """Note a 429, and return the seconds that everyone waits for it."""
         wait = super().refuse(now, seen, jitter)
-        self._refused_at = now
+        self._untold.refused_at = now
         self._report_due = True
         self._free_at = now + wait
         return wait
@@ -332,7 +305,7 @@ class SharedLedger(Ledger):
         self._retry_at = now + self._retry_wait
         self._retry_wait = min(_RETRY_MOST, 2 * self._retry_wait)
         if not was_failing:
-            self._unused += len(self._hand)
+            self._untold.unused += len(self._hand)
             self._hand.clear()
             self._alone_at = self._failed_at = now
             reason = str(error) or type(error).__name__
@@ -358,22 +331,8 @@ class SharedLedger(Ledger):
         view = self._minute.view
         if view is not None and self.members > 1 and now < view.ends_at > delay.until:
             # The others call too, and each of them may take the same last call for its own.
-            if view.left - (now - view.sent_at) * minute / 60.0 < self.members:
-                delay = Delay(view.ends_at, "minute")
+            left = view.left - (now - view.sent_at) * minute / 60.0
+            delay = Delay(view.ends_at, "minute") if left < self.members else delay
         share = max(1, minute // self.members)
         spaced = self._alone_at + calls * 60.0 / (share * _CAREFUL)
         return Delay(spaced) if spaced > delay.until else delay
-
-
-def _note(log: list[tuple[float, int]], now: float, close: float) -> None:
-    """Enter a call; close ones are one entry, and so is any much older stretch of a long log."""
-    if log and now - log[-1][0] < close:
-        log[-1] = (now, log[-1][1] + 1)
-    else:
-        log.append((now, 1))
-    if len(log) > _LOG:
-        merged: dict[int, tuple[float, int]] = {}
-        for at, calls in log:
-            step = int(at // _COARSE)
-            merged[step] = (at, merged.get(step, (at, 0))[1] + calls)
-        log[:] = merged.values()

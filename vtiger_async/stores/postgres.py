@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from attrs import define, field, frozen
@@ -19,8 +20,11 @@ __all__ = ["PostgresQuota"]
 
 _TABLE = "CREATE TABLE IF NOT EXISTS vtiger_quota (instance text PRIMARY KEY, state text NOT NULL)"
 _ROW = "INSERT INTO vtiger_quota VALUES (%s, 'null') ON CONFLICT DO NOTHING"
-_READ = "SELECT state FROM vtiger_quota WHERE instance = %s FOR UPDATE"
-_TIME = "SELECT extract(epoch FROM clock_timestamp())::float8"
+_LOCK = "SELECT 1 FROM vtiger_quota WHERE instance = %s FOR UPDATE"
+_READ = (
+    "SELECT state, extract(epoch FROM clock_timestamp())::float8 "
+    "FROM vtiger_quota WHERE instance = %s"
+)
 _KEEP = "UPDATE vtiger_quota SET state = %s WHERE instance = %s"
 _LIMITS = "-c statement_timeout=2000 -c lock_timeout=1500 -c synchronous_commit=off"
 """In milliseconds. A commit that is lost with the power costs some seconds of counts, no more."""
@@ -30,8 +34,8 @@ _LIMITS = "-c statement_timeout=2000 -c lock_timeout=1500 -c synchronous_commit=
 class PostgresQuota:
     """Keeps the quota in a PostgreSQL database, by the server's clock: for a fleet of machines.
 
-    It makes the table `vtiger_quota` where it is not there: one row for each instance. It needs the
-    extra `postgres`, and an asyncio event loop.
+    It makes the table `vtiger_quota` where it is not there: one row for each instance, its address
+    and the state as JSON. It needs the extra `postgres`, and an asyncio event loop.
 
     Attributes:
         dsn: How to connect (`"postgresql://jobs@db/jobs"`, or `"host=db dbname=jobs"`); the
@@ -105,35 +109,47 @@ class PostgresConnection:
             return await self._within(message)
         except (Error, OSError, ValueError, TypeError, KeyError) as error:
             await self.aclose()
-            # What the driver says may quote the DSN.
-            raise StoreError(f"PostgreSQL: {type(error).__name__}") from None
+            # What the driver says may quote the DSN; what the state says does not.
+            text = str(error) if isinstance(error, ValueError) else type(error).__name__
+            raise StoreError(f"PostgreSQL: {text}") from None
         except BaseException:
             await self.aclose()  # cut off in the midst: nobody knows what the connection waits for
             raise
 
     async def _within(self, message: Message) -> Reply:
         connection = await self._connection()
-        async with connection.transaction():
+        # Two ways to the server and back: the statements of each half go together.
+        async with connection.pipeline():
+            await connection.execute("BEGIN")
+            await connection.execute(_LOCK, (self.instance,))
+            # Once the row is locked, for the one before may have kept it for long.
             cursor = await connection.execute(_READ, (self.instance,))
             row = await cursor.fetchone()
-            # Asked once the row is locked: the one before may have kept it for long.
-            moment = await (await connection.execute(_TIME)).fetchone()
-            if row is None or moment is None:
+            if row is None:
                 raise ValueError("the row is gone")
             fleet = Fleet.load(json.loads(row[0]))
-            reply = exchange(fleet, clock_of(moment[0], self.factor, self.epoch), message)
+            reply = exchange(fleet, clock_of(row[1], self.factor, self.epoch), message)
             await connection.execute(_KEEP, (json.dumps(fleet.dump()), self.instance))
+            await connection.execute("COMMIT")
         return reply
 
     async def _connection(self) -> AsyncConnection[tuple[Any, ...]]:
         if self._open is None:
             from psycopg import AsyncConnection
+            from psycopg.conninfo import conninfo_to_dict
+            from psycopg.errors import DuplicateTable, UndefinedTable, UniqueViolation
 
+            # Its own options come first: a search path, for example.
+            own = conninfo_to_dict(self.dsn).get("options") or ""
             self._open = await AsyncConnection.connect(
-                self.dsn, autocommit=True, options=_LIMITS, connect_timeout=2
+                self.dsn, autocommit=True, options=f"{own} {_LIMITS}".strip(), connect_timeout=2
             )
-            await self._open.execute(_TABLE)
-            await self._open.execute(_ROW, (self.instance,))
+            try:
+                await self._open.execute(_ROW, (self.instance,))
+            except UndefinedTable:
+                with suppress(UniqueViolation, DuplicateTable):  # another one has just made it
+                    await self._open.execute(_TABLE)
+                await self._open.execute(_ROW, (self.instance,))
         return self._open
 
     async def aclose(self) -> None:

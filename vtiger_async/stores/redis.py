@@ -15,6 +15,8 @@ from vtiger_async.stores import StoreError, check_asyncio, checked_members
 
 __all__ = ["RedisQuota"]
 
+_VERSION = "VERSION "
+"""What the script's own complaint begins with."""
 _TIMEOUT = 1.5
 """Seconds to wait for the server."""
 
@@ -24,7 +26,8 @@ class RedisQuota:
     """Keeps the quota in Redis, by the server's clock: for a fleet of machines.
 
     One key for each instance, `vtiger-async:quota:<its address>`, changed by one script; it goes
-    when nobody has called for two days. It needs the extra `redis`, and an asyncio event loop.
+    when nobody has called for two days. It needs the extra `redis`, an asyncio event loop, and
+    Redis 5 or later.
 
     Attributes:
         url: The server (`"redis://redis:6379/0"`, `"rediss://..."`, `"unix://..."`); the password
@@ -109,8 +112,9 @@ class RedisConnection:
             return Reply(**reply)
         except (RedisError, OSError, ValueError, TypeError, KeyError) as error:
             await self.aclose()
-            # What the library says may quote the URL.
-            raise StoreError(f"Redis: {type(error).__name__}") from None
+            # What the library says may quote the URL; what the script says does not.
+            text = str(error) if str(error).startswith(_VERSION) else type(error).__name__
+            raise StoreError(f"Redis: {text.removeprefix(_VERSION)}") from None
         except BaseException:
             await self.aclose()  # cut off in the midst: a reply may still be under way
             raise

@@ -6,7 +6,8 @@ import json
 import os
 import sqlite3
 import threading
-from contextlib import closing
+from contextlib import closing, suppress
+from pathlib import Path
 
 import anyio
 import anyio.to_thread
@@ -31,8 +32,34 @@ _KEEP = (
 )
 
 
+_HEAD = b"SQLite format 3\0"
+"""What such a file begins with, unless it is empty."""
+_MODE = 0o600
+"""A file that is made is its owner's: who can write it can spend the quota, or block it."""
+
+
 def _text(path: str | os.PathLike[str]) -> str:
     return os.fspath(path)
+
+
+def _check(path: Path) -> None:
+    """Refuse what can be seen not to work before a call is made."""
+    folder = path.parent
+    if path.is_dir():
+        raise ConfigurationError(f"SQLiteQuota: {path} is a directory, not a file")
+    if not folder.is_dir():
+        raise ConfigurationError(f"SQLiteQuota: there is no directory {folder}")
+    # SQLite keeps two more files beside it.
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise ConfigurationError(f"SQLiteQuota: the directory {folder} cannot be written")
+    if not path.exists():
+        return
+    if not os.access(path, os.R_OK | os.W_OK):
+        raise ConfigurationError(f"SQLiteQuota: {path} cannot be written")
+    with path.open("rb") as file:
+        head = file.read(len(_HEAD))
+    if head not in (b"", _HEAD):
+        raise ConfigurationError(f"SQLiteQuota: {path} is a file of another kind")
 
 
 @frozen
@@ -40,7 +67,8 @@ class SQLiteQuota:
     """Keeps the quota in an SQLite file: for all processes of one machine, and across restarts.
 
     The file must lie on a local disk: SQLite's locks do not hold on a network's. It is made when it
-    is not there, and holds counts alone, by the instance's address.
+    is not there, for its owner alone, and holds counts alone: in the table `vtiger_quota` one row
+    for each instance, its address and the state as JSON.
 
     Attributes:
         path: The file.
@@ -64,7 +92,11 @@ class SQLiteQuota:
             instance: Its base URL.
             factor: Not needed: all processes of a machine have one clock.
             epoch: Not needed either.
+
+        Raises:
+            ConfigurationError: The path cannot be written, or is another kind of file.
         """
+        _check(Path(self.path))
         return SQLiteConnection(self.path, instance)
 
 
@@ -103,7 +135,7 @@ class SQLiteConnection:
         with self._lock:
             try:
                 return self._within(message, now)
-            except (sqlite3.Error, ValueError, TypeError, KeyError) as error:
+            except (sqlite3.Error, OSError, ValueError, TypeError, KeyError) as error:
                 self._drop()
                 raise StoreError(f"{self.path}: {error}") from error
 
@@ -121,6 +153,8 @@ class SQLiteConnection:
 
     def _connection(self) -> sqlite3.Connection:
         if self._open is None:
+            with suppress(FileExistsError):
+                os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, _MODE))
             # Any worker thread may be next; the lock lets one in at a time.
             opened = sqlite3.connect(
                 self.path, timeout=_BUSY, isolation_level=None, check_same_thread=False
