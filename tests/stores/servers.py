@@ -73,7 +73,7 @@ def postgres(directory: Path) -> tuple[Server, str]:
     user = "nobody" if os.geteuid() == 0 else None
     data = directory / "data"
     if user:
-        for parent in (directory, *directory.parents[:2]):
+        for parent in (directory, *directory.parents[:3]):
             parent.chmod(parent.stat().st_mode | 0o011)
         os.chown(directory, pwd.getpwnam(user).pw_uid, -1)
     command = [initdb, "-D", str(data), "-U", "jobs", "-A", "trust", "-N", "--no-locale"]
