@@ -201,7 +201,7 @@ async def kill_in_the_midst(fleet: Fleet, name: str, others: tuple[str, ...]) ->
     """
     while True:
         await anyio.sleep(0.02)
-        if fleet.under_way() > 8 and sum(fleet.keys().values()) > JOBS // 2:
+        if fleet.under_way() > 8 and sum(fleet.keys().values()) > JOBS * 3 // 5:
             theirs = [len(await fleet.held(other)) for other in others]
             # The server executes more calls than the others can have made.
             if fleet.under_way() > sum(theirs):
