@@ -189,7 +189,7 @@ def _options(
             metavar="URL",
             envvar="VTIGER_QUOTA",
             help="Where the quota is shared with other processes: sqlite:///absolute/path, "
-            "redis://host:6379/0 or postgresql://host/database. One with a password belongs into the "
+            "redis://host:6379/0 or postgresql://host/database. A password belongs into the "
             "variable: arguments are seen by every process.",
             rich_help_panel=_PANEL,
         ),
