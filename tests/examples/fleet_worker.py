@@ -3,13 +3,30 @@
 from __future__ import annotations
 
 import os
+import time
+from pathlib import Path
 
 import tasks
+from taskiq import TaskiqEvents, TaskiqState
 
 from vtiger_async import ScaledClock
+from vtiger_async.quota.events import Granted, QuotaEvent
 
 tasks.OPTIONS["clock"] = ScaledClock(
     float(os.environ["FLEET_FACTOR"]), epoch=float(os.environ["FLEET_EPOCH"])
 )
 broker = tasks.broker
 broker.consumer_name = os.environ["FLEET_NAME"]
+
+
+@broker.on_event(TaskiqEvents.WORKER_STARTUP)
+async def listen(state: TaskiqState) -> None:
+    """Note the moment of each call, for the test to know when one is under way."""
+    moments = Path(os.environ["FLEET_MOMENTS"]).open("a", encoding="utf-8")  # noqa: SIM115
+
+    def note(event: QuotaEvent) -> None:
+        if isinstance(event, Granted):
+            moments.write(f"{time.time()}\n")
+            moments.flush()
+
+    state.crm.subscribe(note)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import signal
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,10 @@ from attrs import asdict
 from fleet_run import check, run_fleet
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from quota_worker import OffClock
 from servers import Server, redis
 
-from vtiger_async import ConfigurationError, RedisQuota
+from vtiger_async import ConfigurationError, Limits, QuotaExhaustedError, RedisQuota
 from vtiger_async.quota.fleet import Fleet, Message
 from vtiger_async.quota.lending import exchange
 from vtiger_async.sandbox import Sandbox
@@ -60,6 +62,7 @@ step = st.tuples(
     st.none() | st.tuples(st.floats(0, 5), st.just(60), st.integers(0, 60), st.just(20.0),
                           st.just(500), st.integers(0, 500)),
     st.none() | st.just((30.0, "hour")),
+    st.sampled_from([0, 0, 0, 3]),
 )  # fmt: skip
 
 
@@ -73,17 +76,49 @@ def test_the_script_answers_as_the_rules_do(
     async def main() -> None:
         instance, now, fleet = f"https://{secrets.token_hex(8)}.example", 1_790_000_000.0, Fleet()
         connection = RedisQuota(server[1]).connect(instance, 0.0, now)
-        for pause, member, want, priority, calls, seen, refused in steps:
+        for pause, member, want, priority, calls, seen, refused, alone in steps:
             now += round(pause * 64) / 64  # exact in binary, so that no rounding differs
             connection.epoch = now  # at the factor 0 its time stands at the epoch
             message = Message(
                 member, want, priority, used=((0.5, calls),) if calls > 4 else (),
                 unused=calls if calls < 5 else 0, seen=seen, refused=refused,
-                limits=(minute, 400, 900), utc=utc, reserve=0.25,
+                limits=(minute, 400, 900), utc=utc, even=utc, reserve=0.25, alone=alone,
+                extra=((2.0, alone), (200.0, 1)) if alone else (),
             )  # fmt: skip
             theirs, ours = await connection.exchange(message, 0.0), exchange(fleet, now, message)
             for name, value in asdict(ours).items():
                 assert asdict(theirs)[name] == pytest.approx(value, abs=1e-3), name
+        await connection.aclose()
+
+    anyio.run(main)
+
+
+def test_what_another_version_kept_is_left_alone(server: tuple[Server, str]) -> None:
+    """A state of another version is not touched, and the error says why."""
+
+    async def main() -> None:
+        instance = f"https://{secrets.token_hex(8)}.example"
+        connection = RedisQuota(server[1]).connect(instance, 1.0, 0.0)
+        await connection.exchange(Message("a"), 0.0)
+        key = f"vtiger-async:quota:{instance}"
+        change = "local f = cmsgpack.unpack(redis.call('GET', KEYS[1])) f.version = 99 "
+        change += "redis.call('SET', KEYS[1], cmsgpack.pack(f))"
+        await connection._open.eval(change, 1, key)
+        with pytest.raises(StoreError, match="another version"):
+            await connection.exchange(Message("a"), 0.0)
+        await connection.aclose()
+
+    anyio.run(main)
+
+
+def test_the_key_goes_when_nobody_calls(server: tuple[Server, str]) -> None:
+    """What is kept is forgotten two days after the last message."""
+
+    async def main() -> None:
+        connection = RedisQuota(server[1]).connect("https://key.example", 1.0, 0.0)
+        await connection.exchange(Message("a"), 0.0)
+        left = await connection._open.ttl("vtiger-async:quota:https://key.example")
+        assert 172_000 < left <= 172_800
         await connection.aclose()
 
     anyio.run(main)
@@ -104,7 +139,7 @@ def test_a_password_is_never_shown(tmp_path: Path) -> None:
 
 
 def test_another_event_loop_is_refused() -> None:
-    """Psycopg runs on asyncio only, and the first call says so."""
+    """redis-py runs on asyncio only, and the first call says so."""
 
     async def main() -> None:
         with Sandbox() as sandbox:
@@ -115,20 +150,31 @@ def test_another_event_loop_is_refused() -> None:
     trio.run(main)
 
 
+def test_clocks_that_are_off_share_one_quota(server: tuple[Server, str]) -> None:
+    """Clients whose clocks are a minute off, in either direction, count in the same minute."""
+
+    async def main() -> None:
+        with Sandbox(limits=Limits(minute=6)) as sandbox:
+            crms = [
+                sandbox.client(
+                    quota=RedisQuota(server[1]), clock=OffClock(1.0, 0.0, offset), max_wait=2
+                )
+                for offset in (0.0, 60.0, -60.0)
+            ]
+            for crm in (*crms, *crms):
+                await crm.me()
+            for crm in crms:
+                with pytest.raises(QuotaExhaustedError) as caught:
+                    await crm.me()
+                assert 0 < caught.value.wait <= 62
+                await crm.aclose()
+            assert (sandbox.flood.granted, sandbox.flood.refused) == (6, 0)
+
+    anyio.run(main)
+
+
 def test_four_processes_use_one_quota(server: tuple[Server, str]) -> None:
-    """Four processes: no window exceeded, none refused, 95 % used, all served."""
-    check(run_fleet("RedisQuota", server[1], 16))
-
-
-def test_four_processes_bear_a_killed_server(server: tuple[Server, str]) -> None:
-    """The same while the server is killed and started again; a warning tells each once."""
-
-    async def kill() -> None:
-        await anyio.sleep(8)
-        server[0].stop(signal.SIGKILL)
-        await anyio.sleep(2)
-        await anyio.to_thread.run_sync(server[0].start)
-
-    run = run_fleet("RedisQuota", server[1], 16, kill)
-    check(run, used=0.6, outage=True)
-    assert all(len(told) == 1 for told in run.warnings)
+    """Four processes, two with wrong clocks, through the server's death keep all promises."""
+    kill = partial(anyio.to_thread.run_sync, server[0].stop, signal.SIGKILL)
+    start = partial(anyio.to_thread.run_sync, server[0].start)
+    check(run_fleet("RedisQuota", server[1], kill, start, (0.0, 60.0, -60.0, 0.0)))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
+import stat
 from pathlib import Path
 
 import anyio
@@ -20,6 +22,7 @@ from vtiger_async import (
 )
 from vtiger_async.quota.fleet import Message
 from vtiger_async.sandbox import Sandbox
+from vtiger_async.stores import StoreError
 
 pytestmark = pytest.mark.anyio
 
@@ -71,24 +74,27 @@ async def test_instances_are_counted_apart(tmp_path: Path) -> None:
     for name in ("a", "b"):
         connection = store.connect(f"https://{name}.example", 1.0, 0.0)
         reply = await connection.exchange(Message(name, 2, limits=(5, 5, 5)), 1000.0)
-        assert (reply.lent, reply.members, reply.used) == (1, 1, (1, 1, 1))
+        assert (reply.lent, reply.members, reply.used) == (2, 1, (2, 2, 2))
         await connection.aclose()
 
 
 async def test_a_store_that_fails_leaves_a_share_and_heals(tmp_path: Path) -> None:
     """While the file cannot be used, one warning tells and calls go on at a share; it heals."""
-    path = tmp_path / "missing" / "quota.db"
+    path = tmp_path / "quota.db"
+    blocked = path.with_name("blocked.db")
     with Sandbox(limits=Limits(minute=1200, hour=None, day=None)) as sandbox:
         limits = Limits(minute=1200)
         store = SQLiteQuota(path, members=2)
         async with client(sandbox, store, max_wait=5, limits=limits) as crm:
+            blocked.mkdir()
+            blocked.replace(path)
             with pytest.warns(SharedQuotaWarning, match="1/2 of the limits"):
                 await crm.me()
             began = anyio.current_time()
             for _ in range(3):
                 await crm.me()  # a second warning would be an error
             assert anyio.current_time() - began > 0.3  # 450 a minute, evenly
-            path.parent.mkdir()
+            path.rmdir()
             await anyio.sleep(1.1)
             for _ in range(2):
                 await crm.me()
@@ -136,22 +142,104 @@ async def test_another_object_is_no_store() -> None:
         sandbox.client(quota="quota.db")
 
 
-def test_four_processes_use_one_quota(tmp_path: Path) -> None:
-    """Four processes on one file: no window exceeded, none refused, 95 % used, all served."""
-    check(run_fleet("SQLiteQuota", str(tmp_path / "quota.db"), 16))
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [("", "directory, not a file"), ("none/quota.db", "no directory"), ("text", "another kind")],
+)
+async def test_a_path_that_cannot_work_is_refused_before_a_call(
+    tmp_path: Path, path: str, reason: str
+) -> None:
+    """A directory, a missing one, and a file of another kind are told when the client is made."""
+    (tmp_path / "text").write_text("no database")
+    with Sandbox() as sandbox, pytest.raises(ConfigurationError, match=reason):
+        client(sandbox, SQLiteQuota(tmp_path / path))
+    assert sandbox.flood.granted == 0
 
 
-def test_four_processes_bear_a_locked_file(tmp_path: Path) -> None:
-    """The same while another program locks the file for some seconds; a warning tells each once."""
+async def test_a_file_that_may_not_be_written_is_refused_before_a_call(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither a directory nor a file without the right to write will do."""
     path = tmp_path / "quota.db"
+    path.touch()
+    for refused in (tmp_path, path):
+
+        def access(asked: Path, mode: int, *, refused: Path = refused) -> bool:
+            return Path(asked) != refused or not mode & os.W_OK  # root may write anything
+
+        monkeypatch.setattr(os, "access", access)
+        with pytest.raises(ConfigurationError, match="cannot be written"):
+            SQLiteQuota(path).connect("https://a.example", 1.0, 0.0)
+
+
+async def test_the_file_is_its_owners_alone(tmp_path: Path) -> None:
+    """A file that is made can be read and written by its owner only, and so what lies beside it."""
+    connection = SQLiteQuota(tmp_path / "quota.db").connect("https://a.example", 1.0, 0.0)
+    await connection.exchange(Message("a"), 1000.0)
+    names = ("quota.db", "quota.db-wal", "quota.db-shm")
+    modes = {name: stat.S_IMODE((tmp_path / name).stat().st_mode) for name in names}
+    assert set(modes.values()) == {0o600}
+    await connection.aclose()
+
+
+async def test_what_another_version_kept_is_left_alone(tmp_path: Path) -> None:
+    """A state of another version is not touched: the store counts as one that cannot be used."""
+    store = SQLiteQuota(tmp_path / "quota.db")
+    connection = store.connect("https://a.example", 1.0, 0.0)
+    await connection.exchange(Message("a"), 1000.0)
+    with sqlite3.connect(store.path) as other:
+        other.execute("UPDATE vtiger_quota SET state = '{\"version\": 99}'")
+    with pytest.raises(StoreError, match="another version"):
+        await connection.exchange(Message("a"), 1000.0)
+    with sqlite3.connect(store.path) as other:
+        assert other.execute("SELECT state FROM vtiger_quota").fetchone()[0] == '{"version": 99}'
+    await connection.aclose()
+
+
+async def test_many_make_the_file_at_once(tmp_path: Path) -> None:
+    """Processes that all come first make one file, and nobody fails."""
+    replies: list[int] = []
+
+    async def come(number: int) -> None:
+        connection = SQLiteQuota(tmp_path / "quota.db").connect("https://a.example", 1.0, 0.0)
+        reply = await connection.exchange(Message(f"{number}", 1, limits=(4, None, None)), 1000.0)
+        replies.append(reply.lent)
+        await connection.aclose()
+
+    async with anyio.create_task_group() as group:
+        for number in range(6):
+            group.start_soon(come, number)
+    assert len(replies) == 6
+    assert sum(replies) == 2  # two ask what the server has counted
+
+
+async def test_a_store_that_forgets_is_told_again(tmp_path: Path) -> None:
+    """Where the state is lost, the clients tell what they have called in the last hour and day."""
+    with Sandbox(limits=LIMITS) as sandbox:
+        store = SQLiteQuota(tmp_path / "quota.db")
+        async with client(sandbox, store, max_wait=2) as crm:
+            for _ in range(3):
+                await crm.me()
+            with sqlite3.connect(store.path) as other:
+                other.execute("DELETE FROM vtiger_quota")
+            for _ in range(2):
+                await crm.me()
+            with pytest.raises(QuotaExhaustedError):
+                await crm.with_options(max_wait=0).me()
+            assert crm.quota.hour.used == 5
+        assert (sandbox.flood.granted, sandbox.flood.refused) == (5, 0)
+
+
+def test_four_processes_use_one_quota(tmp_path: Path) -> None:
+    """Four processes on one file, which another program locks for some time, keep all promises."""
+    path = tmp_path / "quota.db"
+    held: list[sqlite3.Connection] = []
 
     async def lock() -> None:
-        await anyio.sleep(7)
-        connection = sqlite3.connect(path, isolation_level=None)
-        connection.execute("BEGIN EXCLUSIVE")
-        await anyio.sleep(4)
-        connection.close()
+        held.append(sqlite3.connect(path, isolation_level=None))
+        held[0].execute("BEGIN EXCLUSIVE")
 
-    run = run_fleet("SQLiteQuota", str(path), 16, lock)
-    check(run, used=0.6, outage=True)
-    assert all(len(told) == 1 for told in run.warnings)
+    async def free() -> None:
+        held[0].close()
+
+    check(run_fleet("SQLiteQuota", str(path), lock, free))

@@ -66,7 +66,8 @@ CONSTANTS: dict[str, float] = {
     "ahead": _AHEAD, "farthest": _FARTHEST, "few": _FEW, "end": _END, "early": _EARLY,
     "patience": _PATIENCE, "unsure": _UNSURE, "probes": _PROBES, "silent": _SILENT,
     "late": _LATE, "again": _AGAIN, "gone": _GONE, "least": _LEAST, "most": _MOST,
-    "part": _PART, "least_part": _LEAST_PART, "turn": _TURN, "keep": 2 * 86_400_000, "version": VERSION,
+    "part": _PART, "least_part": _LEAST_PART, "turn": _TURN, "keep": 2 * 86_400_000,
+    "version": VERSION,
 }  # fmt: skip
 """All numbers, for the script that does the same within Redis; `keep` in milliseconds."""
 
@@ -111,7 +112,7 @@ def _lend(fleet: Fleet, now: float, message: Message) -> Reply:
     return Reply(
         slots=tuple(slots),
         ask_in=_UNSURE if math.isinf(ask_in) else min(max(ask_in, _LEAST), _MOST),
-        free_in=0.0 if math.isinf(free_in) else free_in,
+        free_in=_UNSURE if math.isinf(free_in) else free_in,
         window=binding,
         probing=asking,
         members=len(fleet.loans),

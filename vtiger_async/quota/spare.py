@@ -29,7 +29,7 @@ _DEVIATIONS = 1.5
 """Standard deviations above the mean of interactive calls that there is room for."""
 _LEAST_SEEN = 20.0
 """Seconds that a rate is taken from, at the least."""
-LAST = 2.0
+LAST = 3.0
 """Seconds before the end of the minute from which on no place is kept for a call that never came.
 """
 _DRY = 5.0

@@ -135,6 +135,9 @@ def _believe(fleet: Fleet, now: float, message: Message) -> None:
         newest = window.left is None or now >= window.ends_at or sent_at >= window.sent_at
         if index == 0 and newest:
             _compare(fleet, ends_at)
+            if abs(ends_at - window.ends_at) <= _SAME_RESET:
+                # Date has whole seconds, so each word puts the end too late: the least of them too.
+                ends_at = min(ends_at, window.ends_at)
             start = now if fleet.sliding else ends_at - 2 * MARGIN
             if limit is not None:
                 _watch(fleet, now, start - window.span, limit - remaining)

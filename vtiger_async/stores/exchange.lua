@@ -196,6 +196,7 @@ local function believe(i, limit, remaining, ends_at, age)
     local newest = not w.left or now >= w.ends_at or sent_at >= w.sent_at
     if i == 1 and newest then
         compare(ends_at)
+        if math.abs(ends_at - w.ends_at) <= c.same_reset then ends_at = min(ends_at, w.ends_at) end
         if limit ~= NONE then
             watch((f.sliding and now or ends_at - 2 * c.margin) - w.span, limit - remaining)
         end
@@ -413,5 +414,5 @@ for _ in pairs(f.loans) do members = members + 1 end
 redis.call('SET', KEYS[1], cmsgpack.pack(f), 'PX', c.keep)
 return cjson.encode({
     slots = slots, ask_in = ask_in == INF and c.unsure or min(max(ask_in, c.least), c.most),
-    free_in = free_in == INF and 0 or free_in, window = binding, probing = asking,
+    free_in = free_in == INF and c.unsure or free_in, window = binding, probing = asking,
     members = members, used = sums, limits = limits, born = f.born})

@@ -137,7 +137,13 @@ class PostgresConnection:
         if self._open is None:
             from psycopg import AsyncConnection
             from psycopg.conninfo import conninfo_to_dict
-            from psycopg.errors import DuplicateTable, UndefinedTable, UniqueViolation
+            from psycopg.errors import (
+                DuplicateObject,
+                DuplicateTable,
+                InternalError_,
+                UndefinedTable,
+                UniqueViolation,
+            )
 
             # Its own options come first: a search path, for example.
             own = conninfo_to_dict(self.dsn).get("options") or ""
@@ -147,7 +153,8 @@ class PostgresConnection:
             try:
                 await self._open.execute(_ROW, (self.instance,))
             except UndefinedTable:
-                with suppress(UniqueViolation, DuplicateTable):  # another one has just made it
+                # Another one may be making it: the server says so in one of these ways.
+                with suppress(DuplicateObject, DuplicateTable, InternalError_, UniqueViolation):
                     await self._open.execute(_TABLE)
                 await self._open.execute(_ROW, (self.instance,))
         return self._open

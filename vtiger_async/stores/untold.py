@@ -12,8 +12,8 @@ from vtiger_async.quota.headers import NOTHING, Observation
 __all__ = ["Calls", "Untold", "enter"]
 
 _MOST, _FINE, _COARSE = 500, 0.25, 300.0
-"""Entries of calls that are kept as they are; how close ones are taken together, in seconds, and
-how close all are beyond that."""
+"""Entries of calls that are kept as they are; the seconds of a step whose calls are one entry, and
+of one where there are more entries."""
 
 Calls: TypeAlias = list[tuple[float, int]]
 """Moments, and how many calls were answered then."""
@@ -80,15 +80,15 @@ class Untold:
 
 
 def enter(log: Calls, moments: Iterable[float], close: float = _FINE) -> None:
-    """Enter calls into a log; close ones are one entry, and so is any stretch of a long log.
+    """Enter calls into a log; those of a step are one entry, at its last; of a long log the more.
 
     Args:
         log: The log; it is changed.
         moments: When the calls were answered, the earliest first.
-        close: How many seconds count as close.
+        close: The seconds of a step.
     """
     for at in moments:
-        if log and at - log[-1][0] < close:
+        if log and at // close == log[-1][0] // close:
             log[-1] = (at, log[-1][1] + 1)
         else:
             log.append((at, 1))
