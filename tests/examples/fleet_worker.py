@@ -22,11 +22,11 @@ broker.consumer_name = os.environ["FLEET_NAME"]
 @broker.on_event(TaskiqEvents.WORKER_STARTUP)
 async def listen(state: TaskiqState) -> None:
     """Note the moment of each call, for the test to know when one is under way."""
-    moments = Path(os.environ["FLEET_MOMENTS"]).open("a", encoding="utf-8")  # noqa: SIM115
+    path = Path(os.environ["FLEET_MOMENTS"])
 
     def note(event: QuotaEvent) -> None:
         if isinstance(event, Granted):
-            moments.write(f"{time.time()}\n")
-            moments.flush()
+            with path.open("a", encoding="utf-8") as moments:
+                moments.write(f"{time.time()}\n")
 
     state.crm.subscribe(note)
