@@ -376,7 +376,7 @@ class TestWatch:
     def test_a_terminal_gets_bars(self, real: Served) -> None:
         """On a terminal there is a bar for each window, what comes, and how many calls it cost."""
         result = run_on_terminal(
-            "quota", "--watch", "--edition", "one-professional",
+            "quota", "--watch", "--interval", "3", "--edition", "one-professional",
             typed="\x03", after="makes more\x1b[0m", **Instance(real.url).environment,
         )  # fmt: skip
         assert result.code == 130, result.out
