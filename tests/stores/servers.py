@@ -50,7 +50,7 @@ class Server:
             start_new_session=True,
             user=self.user,
         )
-        for _ in range(200):
+        for _ in range(600):
             if self.answers():
                 return
             with suppress(subprocess.TimeoutExpired):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
 import anyio
@@ -122,6 +121,11 @@ def test_clocks_that_are_off_share_one_quota(server: tuple[Server, str]) -> None
 
 def test_four_processes_use_one_quota(server: tuple[Server, str]) -> None:
     """Four processes, two with wrong clocks, through the server's death keep all promises."""
-    kill = partial(anyio.to_thread.run_sync, server[0].stop, signal.SIGQUIT)
-    start = partial(anyio.to_thread.run_sync, server[0].start)
+
+    async def kill() -> None:
+        await anyio.to_thread.run_sync(server[0].stop, signal.SIGQUIT)
+
+    async def start() -> None:
+        await anyio.to_thread.run_sync(server[0].start)
+
     check(run_fleet("PostgresQuota", server[1], kill, start, (0.0, 60.0, -60.0, 0.0)))
