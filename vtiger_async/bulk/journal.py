@@ -83,7 +83,7 @@ class Journal:
         journal = cls(path, _connected(path))
         with journal._transaction() as database:
             database.executescript(f"BEGIN; {_SCHEMA}")
-            facts = {
+            facts: dict[str, Any] = {
                 "format": _FORMAT, "instance": instance, "job": job, "created_at": created_at,
                 "state": "planning", "loads": [],
             }  # fmt: skip
