@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from datetime import datetime
 from typing import Any, Protocol
 
 from vtiger_async.models.metadata import Module
@@ -10,6 +11,7 @@ from vtiger_async.models.records import Record, User
 from vtiger_async.quota import Priority
 from vtiger_async.quota.plan import Plan as QuotaPlan
 from vtiger_async.quota.windows import WindowUse
+from vtiger_async.retry import RetryPolicy
 from vtiger_async.types import FieldValue
 from vtiger_async.vtql import Select
 
@@ -32,6 +34,11 @@ class QuotaView(Protocol):
     @property
     def day(self) -> WindowUse:
         """The day."""
+        ...
+
+    @property
+    def at(self) -> datetime:
+        """The moment."""
         ...
 
     def plan(self, calls: int) -> QuotaPlan:
@@ -92,11 +99,17 @@ class Crm(Protocol):
         """Delete a record."""
         ...
 
+    def subscribe(self, listener: Callable[[Any], object]) -> Callable[[], None]:
+        """Have a function called with each event of the quota, in the task that makes the call."""
+        ...
+
     def with_options(
         self,
         *,
         max_wait: float | None = None,
+        retry: RetryPolicy | None = None,
         validate: bool | None = None,
+        strict: bool | None = None,
         priority: Priority | None = None,
     ) -> Crm:
         """Return a view with other options."""
