@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
-from vtiger_async.models.metadata import Module
+from vtiger_async.models.metadata import Module, PicklistDependency
 from vtiger_async.models.records import Record, User
 from vtiger_async.quota import Priority
 from vtiger_async.quota.plan import Plan as QuotaPlan
@@ -67,7 +67,9 @@ class Crm(Protocol):
         """Return a module's description."""
         ...
 
-    async def picklist_dependency(self, module: str, source: str, target: str) -> Any:
+    async def picklist_dependency(
+        self, module: str, source_field: str, target_field: str
+    ) -> PicklistDependency:
         """Return how two picklists depend on each other."""
         ...
 
