@@ -83,11 +83,13 @@ class Passage:
 
     Attributes:
         door: Where it went in.
-        scope: What shields it once it was granted.
+        shields: Whether it runs to its end once it was granted; what only reads need not.
+        scope: What shields it.
         granted: Whether it may have been sent.
     """
 
     door: Door
+    shields: bool = True
     scope: anyio.CancelScope = field(factory=anyio.CancelScope)
     granted: bool = False
     _is_waiting: bool = True
@@ -125,7 +127,8 @@ class Passage:
     def hear(self, event: object) -> None:
         """Note what the client tells of the call."""
         if isinstance(event, Granted):
-            self.granted = self.scope.shield = True
+            self.granted = True
+            self.scope.shield = self.shields
             self.door.calls += 1
             self.leave()
         elif isinstance(event, Throttled):  # it was refused, and not done
@@ -205,7 +208,6 @@ class Door:
     async def enter(self) -> Passage:
         """Wait until a call may be intended."""
         while not self.is_open:
-            self._left = anyio.Event()
             await self._left.wait()
         self._waiting += 1
         return Passage(self)
@@ -213,14 +215,14 @@ class Door:
     async def read(self, send: Callable[[Crm], Awaitable[Any]]) -> Reply:
         """Make a call that only reads."""
         self._waiting += 1
-        passage = Passage(self)
-        return await passage.make(lambda _: send(self.reads))
+        return await Passage(self, shields=False).make(lambda _: send(self.reads))
 
     def left(self) -> None:
         """Note that an intended call was sent, or came to nothing."""
         self._waiting -= 1
         self._room = min(self.most, self._room + 1)
-        self._left.set()
+        event, self._left = self._left, anyio.Event()
+        event.set()
 
     def waited(self, seconds: float) -> None:
         """Note how long a call has waited for its grant."""

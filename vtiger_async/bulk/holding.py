@@ -9,10 +9,10 @@ from typing import Final
 
 from attrs import define, field
 
-from vtiger_async.bulk.calling import Door, words
+from vtiger_async.bulk.calling import Door, Reply, words
 from vtiger_async.bulk.events import JobEvent, Paused, Resumed, Unreachable
 from vtiger_async.clock import Clock
-from vtiger_async.errors import QuotaExhaustedError, VtigerError
+from vtiger_async.errors import QuotaExhaustedError, RateLimitError, VtigerError
 
 __all__ = ["Hold"]
 
@@ -43,7 +43,7 @@ class Hold:
     door: Door
     clock: Clock
     tell: Callable[[JobEvent], object]
-    end: Callable[[VtigerError | None], None]
+    end: Callable[[Exception | None], None]
     stop_on_pause: bool
     patience: float
     _until: float = field(default=-math.inf, init=False)
@@ -73,10 +73,24 @@ class Hold:
                 self._pause(delay, self._of_quota()[1])
             await self.clock.sleep(min(delay, _LOOK))
 
-    def exhausted(self, error: VtigerError | None) -> None:
-        """Note that a call was refused by the quota, and not sent."""
-        if not isinstance(error, QuotaExhaustedError):
-            return  # a 429: the client waits for it, and the quota tells how long
+    def heed(self, reply: Reply, began_at: float) -> None:
+        """Note what came of a call.
+
+        Args:
+            reply: What came of it.
+            began_at: When it was intended.
+        """
+        error = reply.error
+        if isinstance(error, QuotaExhaustedError):
+            self._exhausted(error)
+        elif reply.kind in ("done", "refused"):
+            self._answered()
+        elif error is not None and reply.kind == "fatal":
+            self.end(error)
+        elif error is not None and not isinstance(error, RateLimitError):
+            self._failed(error, began_at)
+
+    def _exhausted(self, error: QuotaExhaustedError) -> None:
         delay, window = error.wait, error.window
         if delay <= 0:
             # Not the windows, but what is kept for others: it is theirs until the window has room.
@@ -98,16 +112,10 @@ class Hold:
         if self.stop_on_pause:
             self.end(None)
 
-    def failed(self, error: VtigerError | None, began_at: float) -> None:
-        """Note that a call failed, or that its reply was lost.
-
-        Args:
-            error: How.
-            began_at: When it was intended. Those that were under way together count once.
-        """
+    def _failed(self, error: VtigerError, began_at: float) -> None:
         now = self.clock.time()
-        if error is None or began_at < self._cut_at:
-            return
+        if began_at < self._cut_at:
+            return  # those that were under way together count once
         self._cut_at = now
         if not self._failures:
             self._first_at = now
@@ -124,8 +132,7 @@ class Hold:
             at = self._now()
             self.tell(Unreachable(at, at + timedelta(seconds=delay), words(error)))
 
-    def answered(self) -> None:
-        """Note that a call was answered."""
+    def _answered(self) -> None:
         self._failures = 0
         if self._is_told:
             self._is_told = False

@@ -30,7 +30,8 @@ CREATE TABLE job (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE steps (
     id INTEGER PRIMARY KEY, load INTEGER NOT NULL, row INTEGER NOT NULL, turn INTEGER NOT NULL,
     action TEXT NOT NULL, state TEXT NOT NULL, key TEXT, record_id TEXT, fields TEXT, waits TEXT,
-    old TEXT, stored TEXT, raw TEXT, reason TEXT, sent_at REAL, undo TEXT
+    old TEXT, stored TEXT, raw TEXT, reason TEXT, sent_at REAL, settled INTEGER,
+    undo TEXT
 );
 CREATE INDEX open_steps ON steps (turn, id) WHERE state IN ('planned', 'sent', 'unknown');
 CREATE INDEX keys ON steps (load, key) WHERE key IS NOT NULL;
@@ -173,7 +174,7 @@ class Journal:
             facts: Facts of the job that are kept with them.
         """
         columns = (
-            ("state", "record_id", "stored", "reason", "sent_at", "undo")
+            ("state", "record_id", "stored", "reason", "sent_at", "settled", "undo")
             if names is None
             else tuple(names)
         )
@@ -219,9 +220,7 @@ class Journal:
             where.append(_IS_OPEN)  # word for word: then the index of the open steps is used
         return self._select(f"WHERE {' AND '.join(where)} ORDER BY id LIMIT ?", (*values, limit))
 
-    def to_undo(
-        self, turn: int, *, before: int | None = None, limit: int = _PAGE
-    ) -> list[Step]:
+    def to_undo(self, turn: int, *, before: int | None = None, limit: int = _PAGE) -> list[Step]:
         """Return the steps of a turn that are done and not undone, in the reverse of their order.
 
         Args:
@@ -248,7 +247,9 @@ class Journal:
         for begin in range(0, len(rows), _PAGE):
             part = rows[begin : begin + _PAGE]
             marks = ", ".join(["(?, ?)"] * len(part))
-            tail = f"WHERE (load, row) IN (VALUES {marks}) AND action {'=' if links else '!='} 'link'"
+            tail = (
+                f"WHERE (load, row) IN (VALUES {marks}) AND action {'=' if links else '!='} 'link'"
+            )
             for step in self._select(tail, [value for row in part for value in row]):
                 found[step.load, step.row] = step
         return found
