@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from vtiger_async.bulk.journal import Journal
 from vtiger_async.bulk.keys import folded
 from vtiger_async.bulk.outcomes import Outcome
 from vtiger_async.bulk.steps import LoadInfo, Step
+from vtiger_async.quota.events import Granted
 from vtiger_async.sandbox import Sandbox
 
 OWNER = "19x1"
@@ -64,15 +66,33 @@ def job_of(sandbox: Sandbox, crm: VtigerClient, journal: Journal, **options: Any
 
 def names_in(sandbox: Sandbox, module: str = "Accounts", field: str = "accountname") -> list[str]:
     """Return what the living records of a module have in a field, in their order."""
-    rows = sandbox.engine.store.rows(f'SELECT "{field}" FROM {module} WHERE row_state = 0')  # noqa: S608 - names of the tests
+    rows = sandbox.engine.store.rows(f'SELECT "{field}" FROM {module} WHERE row_state = 0')
     return [row[0] for row in rows]
+
+
+@contextmanager
+def ending_after(crm: VtigerClient, calls: int, end: Callable[[], object]) -> Generator[None]:
+    """Call `end` when so many calls of the client were granted, and once only."""
+    seen = 0
+
+    def hear(event: object) -> None:
+        nonlocal seen
+        seen += isinstance(event, Granted)
+        if seen == calls:
+            end()
+
+    forget = crm.subscribe(hear)
+    try:
+        yield
+    finally:
+        forget()
 
 
 def dump(sandbox: Sandbox, module: str, without: Sequence[str] = ("modifiedtime",)) -> list[Any]:
     """Return a module's living records as they are stored, without some fields."""
     store = sandbox.engine.store
     names = [row[1] for row in store.rows(f"PRAGMA table_info({module})")]
-    rows = store.rows(f"SELECT * FROM {module} WHERE row_state = 0 ORDER BY n")  # noqa: S608 - names of the tests
+    rows = store.rows(f"SELECT * FROM {module} WHERE row_state = 0 ORDER BY n")
     return [
         {name: value for name, value in zip(names, row, strict=True) if name not in without}
         for row in rows
