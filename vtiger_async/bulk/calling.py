@@ -37,7 +37,7 @@ from vtiger_async.retry import RetryPolicy
 
 __all__ = ["Door", "Kind", "Passage", "Reply", "words"]
 
-_LONGEST_WAIT: Final = 600.0
+_LONGEST_WAIT: Final = 300.0
 """Seconds that a call waits at the client's door; a longer wait is a pause of the job."""
 _AT_ONCE: Final = 0.2
 """Seconds; a call that waited longer was kept back by the quota, or by its pace."""

@@ -16,7 +16,7 @@ from vtiger_async.errors import QuotaExhaustedError, RateLimitError, VtigerError
 
 __all__ = ["Hold"]
 
-_PAUSE: Final = 600.0
+_PAUSE: Final = 300.0
 """Seconds; a longer wait is told."""
 _LOOK: Final = 900.0
 """Seconds after which a pause looks at the quota again: other programs may have left more of it."""
@@ -48,6 +48,7 @@ class Hold:
     patience: float
     _until: float = field(default=-math.inf, init=False)
     _is_told: bool = field(default=False, init=False)
+    _told_at: float = field(default=-math.inf, init=False)
     _failures: int = field(default=0, init=False)
     _first_at: float = field(default=0.0, init=False)
     _cut_at: float = field(default=-math.inf, init=False)
@@ -72,6 +73,8 @@ class Hold:
             if self._until <= self.clock.time() and delay > _PAUSE:
                 self._pause(delay, self._of_quota()[1])
             await self.clock.sleep(min(delay, _LOOK))
+        if self._failures > _FREE:  # one call at a time tries whether it works again
+            self._until = self.clock.time() + self._back_off
 
     def heed(self, reply: Reply, began_at: float) -> None:
         """Note what came of a call.
@@ -84,11 +87,15 @@ class Hold:
         if isinstance(error, QuotaExhaustedError):
             self._exhausted(error)
         elif reply.kind in ("done", "refused"):
-            self._answered()
+            self._answered(began_at)
         elif error is not None and reply.kind == "fatal":
             self.end(error)
         elif error is not None and not isinstance(error, RateLimitError):
             self._failed(error, began_at)
+
+    @property
+    def _back_off(self) -> float:
+        return min(_MOST, _LEAST * 2.0 ** min(10, self._failures - _FREE - 1))
 
     def _exhausted(self, error: QuotaExhaustedError) -> None:
         delay, window = error.wait, error.window
@@ -106,7 +113,7 @@ class Hold:
 
     def _pause(self, delay: float, window: str) -> None:
         if not self._is_told:
-            self._is_told = True
+            self._is_told, self._told_at = True, self.clock.time()
             at = self._now()
             self.tell(Paused(at, at + timedelta(seconds=delay), window))
         if self.stop_on_pause:
@@ -125,16 +132,17 @@ class Hold:
         if now - self._first_at > self.patience:
             self.end(error)
             return
-        delay = min(_MOST, _LEAST * 2.0 ** (self._failures - _FREE - 1))
-        self._until = max(self._until, now + delay)
+        self._until = max(self._until, now + self._back_off)
         if not self._is_told:
-            self._is_told = True
+            self._is_told, self._told_at = True, now
             at = self._now()
-            self.tell(Unreachable(at, at + timedelta(seconds=delay), words(error)))
+            self.tell(Unreachable(at, at + timedelta(seconds=self._back_off), words(error)))
 
-    def _answered(self) -> None:
+    def _answered(self, began_at: float) -> None:
+        if self._failures > _FREE:
+            self._until = -math.inf
         self._failures = 0
-        if self._is_told:
+        if self._is_told and began_at > self._told_at:
             self._is_told = False
             self.tell(Resumed(self._now()))
 
