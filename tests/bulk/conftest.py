@@ -14,7 +14,7 @@ import pytest
 def _no_threads_on_virtual_time(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Run in the event loop what goes to a thread: virtual time would leap while one is waited for."""
+    """Run in the event loop what goes to a thread: virtual time would leap while it runs."""
     if request.node.get_closest_marker("virtual_time") is None:
         return
 

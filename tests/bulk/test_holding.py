@@ -67,7 +67,7 @@ async def test_a_pause_is_told_once_and_ends_by_itself(path: Path, policy: str) 
         assert Counter(map(type, got)) == {Created: 200}
         assert all_leads(sandbox, 200)
         ledger = sandbox.ledger()
-    assert [type(one) for one in told] == [Paused, Resumed]
+    assert [type(one) for one in told] == [Paused, Resumed], told
     paused, resumed = told
     assert isinstance(paused, Paused)
     assert paused.window == "day"
@@ -104,23 +104,26 @@ async def test_interactive_calls_go_on_while_a_job_waits(path: Path) -> None:
     told: list[JobEvent] = []
 
     async def people(crm: VtigerClient) -> None:
-        while len(told) == 0 or sandbox.clock.time() < told[0].at.timestamp() + 1800:
+        while not told or sandbox.clock.time() < told[0].at.timestamp() + 1800:
             begin = anyio.current_time()
             await crm.me()
             waits.append(anyio.current_time() - begin)
             await anyio.sleep(1200)
+        stop.set()
 
-    limits = Limits(60, None, 400, "rolling")
+    stop = anyio.Event()
+    limits = Limits(60, None, 200, "rolling")
     with Sandbox(limits=limits, records=0) as sandbox:
         async with sandbox.client(limits=limits) as crm, anyio.create_task_group() as group:
             group.start_soon(people, crm)
-            await anyio.sleep(7200)
-            job = job_of(sandbox, crm, leads(path, 600), on_event=told.append)
+            await anyio.sleep(3600)
+            job = job_of(sandbox, crm, leads(path, 250), on_event=told.append, stop=stop)
             await job.run()
-        assert all_leads(sandbox, 600)
-    assert len(waits) >= 8
+        assert sandbox.ledger()["refused"] == 0
+    assert job.report().open > 50
+    assert len(waits) >= 5
     assert max(waits) < 60.0
-    assert [type(one) for one in told] == [Paused, Resumed]
+    assert [type(one) for one in told] == [Paused]
 
 
 async def test_leaving_the_loop_leaves_nothing_behind(sandbox: Sandbox, path: Path) -> None:
@@ -242,17 +245,17 @@ async def test_a_failing_server_does_not_take_all_rows_with_it(
 @pytest.mark.virtual_time
 async def test_unknown_rows_are_settled_while_others_are_sent(sandbox: Sandbox, path: Path) -> None:
     """A hundred lost replies are settled by one query, before the end of the turn."""
-    limits = Limits(600, None, None)
-    sandbox.faults.add("commit_then_drop", operation="create", probability=0.2)
+    limits = Limits(200, None, None)
+    sandbox.faults.add("commit_then_drop", operation="create", probability=0.4)
     async with sandbox.client(limits=limits) as crm:
-        job = job_of(sandbox, crm, planned(path, accounts(1500)))
+        job = job_of(sandbox, crm, planned(path, accounts(600)))
         settled_at = [
             number
             for number, one in enumerate(await outcomes(job))
             if isinstance(one, Created) and one.settled
         ]
-    assert settled_at[0] < 1200
+    assert settled_at[0] < 500
     assert len(settled_at) > 200
     calls = sandbox.ledger()["calls"]
-    assert calls["create"] == 1500
+    assert calls["create"] == 600
     assert calls["query"] <= 6

@@ -59,7 +59,7 @@ class Job:
         on_event: Is called when the job pauses, and when it goes on.
         workers: Calls that are under way at once.
         stop: Ends the job when it is set; what is under way comes to its end.
-        stop_on_pause: Whether the job ends where it would wait for more than five minutes for quota.
+        stop_on_pause: Whether the job ends where it would wait for more than ten minutes for quota.
         patience: Seconds for which the instance may fail at every call before the job ends.
 
     Raises:
