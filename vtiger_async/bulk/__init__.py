@@ -1,0 +1,1 @@
+"""Bulk jobs: rows into the CRM, planned, exact, resumable, undoable."""
