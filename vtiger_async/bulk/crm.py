@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, Protocol
 
 from vtiger_async.models.metadata import Module, PicklistDependency
 from vtiger_async.models.records import Record, User
 from vtiger_async.quota import Priority
+from vtiger_async.quota.events import QuotaEvent
 from vtiger_async.quota.plan import Plan as QuotaPlan
 from vtiger_async.quota.windows import WindowUse
 from vtiger_async.types import FieldValue
@@ -50,6 +51,10 @@ class Crm(Protocol):
     @property
     def quota(self) -> QuotaView:
         """The quota as the client knows it now."""
+        ...
+
+    def subscribe(self, listener: Callable[[QuotaEvent], object]) -> Callable[[], None]:
+        """Have a function called with each event of the quota, until what is returned is called."""
         ...
 
     async def me(self) -> User:
