@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import count
 from pathlib import Path
 from typing import Any, get_args
 
-from vtiger_async import VtigerClient
 from vtiger_async.bulk.journal import Journal
 from vtiger_async.bulk.load import Load
 from vtiger_async.bulk.planning import plan_job
 from vtiger_async.bulk.steps import State, Step
 from vtiger_async.sandbox import Sandbox
 
-__all__ = ["ADMIN", "Planned", "counted", "planned"]
+__all__ = ["ADMIN", "Desk", "Planned", "counted"]
 
 ADMIN = "19x1"
 STATES = get_args(State)
-_NUMBERS = count(1)
 
 
 class Planned:
@@ -69,16 +65,38 @@ def counted(sandbox: Sandbox) -> Iterator[dict[str, int]]:
     calls.update({name: number for name, number in made.items() if number})
 
 
-async def planned(
-    sandbox: Sandbox, crm: VtigerClient, *loads: Load, path: Path | None = None, **options: Any
-) -> Planned:
-    """Plan a job with a fresh client, so that no description is kept from before."""
-    folder = path or Path(tempfile.mkdtemp())
-    journal = Journal.create(
-        folder / f"job{next(_NUMBERS)}", instance=crm.url, job="job7", created_at=0.0
-    )
-    with counted(sandbox) as calls:
-        await plan_job(crm, sandbox.clock, loads, journal, **options)
-    assert journal.fact("calls") == sum(calls.values())
-    assert journal.state == "planned"
-    return Planned(journal, calls)
+class Desk:
+    """An instance, and a place for journals.
+
+    Args:
+        folder: Where the journals go.
+        sandbox: The instance.
+    """
+
+    def __init__(self, folder: Path, sandbox: Sandbox) -> None:
+        self.folder = folder
+        self.sandbox = sandbox
+        self._journals: list[Journal] = []
+
+    async def plan(self, *loads: Load, user: str = "admin", **options: Any) -> Planned:
+        """Plan a job with a client of its own, which knows nothing yet."""
+        path = self.folder / f"job{len(self._journals)}.sqlite"
+        journal = Journal.create(path, instance=self.sandbox.url, job="job7", created_at=0.0)
+        self._journals.append(journal)
+        with counted(self.sandbox) as calls:
+            async with self.sandbox.client(user) as crm:
+                await plan_job(crm, self.sandbox.clock, loads, journal, **options)
+        assert journal.fact("calls") == sum(calls.values())
+        assert journal.state == "planned"
+        return Planned(journal, calls)
+
+    async def create(self, module: str, *records: dict[str, Any]) -> list[str]:
+        """Create records of the administrator, and return their ids."""
+        async with self.sandbox.client() as crm:
+            given = [{"assigned_user_id": ADMIN, **fields} for fields in records]
+            return [str((await crm.create(module, fields)).id) for fields in given]
+
+    def close(self) -> None:
+        """Close the journals."""
+        for journal in self._journals:
+            journal.close()
