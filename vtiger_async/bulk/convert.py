@@ -245,11 +245,9 @@ class Converter:
         if converted:
             absent.update(pending.field for pending in converted.pending)
         if self._has_lines:
-            if any(
-                name.partition("[")[0].partition(".")[0] == LINES for name in (*fields, *absent)
-            ):
-                absent |= {LINES, "productid"}  # the client takes it from the first line
             problems += self._line_problems(fields.get(LINES), known, absent)
+            if any(_is_of_lines(name) for name in (*fields, *absent)):
+                absent |= {LINES, "productid"}  # the client takes it from the first line
             fields = {name: value for name, value in fields.items() if line_name(name) is None}
         told = {problem.field for problem in problems}
         for problem in problems_of(self.module, fields, write, known):
@@ -271,6 +269,10 @@ class Converter:
             found = [Problem(LINES, lines, error.message)]
         header = self._header_of.get(LINES, "")
         yield from (_located(problem, header) for problem in found if problem.field not in absent)
+
+
+def _is_of_lines(name: str) -> bool:
+    return re.split(r"[\[.]", name, maxsplit=1)[0] == LINES
 
 
 def _located(problem: Problem, header: str) -> Problem:
