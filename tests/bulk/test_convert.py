@@ -64,7 +64,8 @@ BERLIN = Column("met", zone="Europe/Berlin")
     [
         ("  Ada \u00a0", "name", "Ada"),
         ("007", "name", "007"),
-        (7, "name", 7),
+        (7, "name", "7"),
+        (float("inf"), "odd", float("inf")),
         (7.0, "name", "7"),
         (7.5, "name", 7.5),
         ("+49 (0)30 12", "phone", "+49 (0)30 12"),
@@ -145,6 +146,8 @@ BERLIN = Column("met", zone="Europe/Berlin")
         ("DE", Column("name", values={"DE": "Germany", "de": "other"}), "Germany"),
         ("De", Column("name", values={"DE": "Germany"}), "Germany"),
         ("FR", Column("name", values={"DE": "Germany"}), "FR"),
+        ("De", Column("name", values={"DE": "Germany", "de": "other"}), "De"),
+        ("DE", Column("name", values={" DE ": "Germany"}), "Germany"),
         (1, Column("state", values={"1": "Hot"}), "Hot"),
         ("n/a", Column("name", values={"N/A": ""}, default="none"), "none"),
         ("", Column("name", values={"": "empty"}), "empty"),
@@ -290,7 +293,17 @@ def test_constants_are_read_once_and_given_to_every_row() -> None:
     [
         (FieldMapping({}, {"amount": "much"}), "constant amount: 'much' is not a number: write it"),
         (FieldMapping({"C": Column("count", default="x")}), "column 'C': the default: 'x' is not"),
-        (FieldMapping({"C": Column("name", date_format="%d")}), "name is a string: date_format is"),
+        (
+            FieldMapping({"C": Column("name", date_format="%d")}),
+            "name is a string, and date_format",
+        ),
+        (FieldMapping({"C": Column("count", zone="UTC")}), "zone is for datetime"),
+        (
+            FieldMapping({"C": Column("born", decimal=",")}),
+            "decimal is for currency and double and",
+        ),
+        (FieldMapping({"C": Column("name", by="id")}), "by is for owner and reference"),
+        (FieldMapping({"C": Column("state", separator=",")}), "separator is for multipicklist"),
         (FieldMapping({"C": Column("born", date_format="%d.%m.")}), "tells not a day"),
         (FieldMapping({"C": Column("met", date_format="%d.%m.%Y")}), "tells not a day and a time"),
         (FieldMapping({"C": Column("at", date_format="%I:%M")}), "of at tells not a time"),

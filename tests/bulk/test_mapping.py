@@ -131,6 +131,13 @@ def test_a_mapping_that_does_not_fit_is_refused(value: Any, said: str) -> None:
     assert caught.value.module == "Things"
 
 
+@pytest.mark.parametrize("value", [7, ["a"], {"a": 7}], ids=repr)
+def test_what_is_no_mapping_is_refused(value: Any) -> None:
+    """Numbers and lists say nothing of columns."""
+    with pytest.raises(MappingError, match="not"):
+        FieldMapping.of(value, ["a"], THINGS)
+
+
 def test_all_faults_are_told_together() -> None:
     """Nobody has to mend a mapping one error at a time."""
     with pytest.raises(MappingError) as caught:
@@ -145,6 +152,23 @@ def test_the_columns_of_an_iterable_may_come_later() -> None:
     assert fields(mapping) == {"a": "name", "z": "amount"}
     with pytest.raises(MappingError, match="the columns are not known"):
         FieldMapping.of(None, None, THINGS)
+
+
+def test_constants_may_be_given_beside_a_mapping() -> None:
+    """They count before the mapping's, and before a column that was found automatically."""
+    mapping = FieldMapping.of(None, ["name", "owner"], THINGS, constants={"Owner": "19x1"})
+    assert (fields(mapping), mapping.constants) == (
+        {"name": "name", "owner": None},
+        {"owner": "19x1"},
+    )
+    assert mapping.reasons == {"owner": "a constant is given for owner"}
+    given = FieldMapping({}, {"owner": "19x1", "name": "x"})
+    both = FieldMapping.of(given, [], THINGS, constants={"owner": "19x2"})
+    assert both.constants == {"owner": "19x2", "name": "x"}
+    with pytest.raises(MappingError, match="from column 'a' and from constant 'owner'"):
+        FieldMapping.of({"a": "owner"}, ["a"], THINGS, constants={"owner": "19x2"})
+    with pytest.raises(MappingError, match="constant 'nonsense': Things has no field"):
+        FieldMapping.of(None, ["name"], THINGS, constants={"nonsense": 1})
 
 
 def test_references_may_say_which_module() -> None:
@@ -193,6 +217,8 @@ def test_a_document_wants_lines() -> None:
     ("options", "said"),
     [
         ({"field": " "}, "field is empty"),
+        ({"values": {"Ja": True}}, "values and default are read like cells: give text, not True"),
+        ({"default": 3}, "values and default are read like cells: give text, not 3"),
         ({"missing": "ignore"}, "missing is one of reject, empty, create, not 'ignore'"),
         ({"ambiguous": "last"}, "ambiguous is one of reject, first, newest"),
         ({"nulls": "keep"}, "nulls is one of leave, clear"),
