@@ -187,12 +187,11 @@ class Lookup:
         return True
 
     def _packed(self, keys: list[str], asked: _Asked) -> list[list[str]]:
-        bare = self._select.where(self._condition([asked[keys[0]]])).order_by("id").limit(PAGE)
-        room = URL_BYTES - encoded_length(str(bare)) - _BOUNDS
-
         def cost(key: str) -> int:
             return sum(encoded_length(f"{quote(text)}, ") for text in asked[key])
 
+        with_one = self._select.where(self._condition([asked[keys[0]]])).order_by("id").limit(PAGE)
+        room = URL_BYTES - _BOUNDS - encoded_length(str(with_one)) + cost(keys[0])
         return packed(keys, cost, PAGE, max(room, PAGE))
 
     def _condition(self, batch: Sequence[tuple[str, ...]]) -> Expression:

@@ -123,7 +123,7 @@ async def prepare(
 
 
 def _fault(module: Module, text: str) -> MappingError:
-    return MappingError(f"{module.name}: {text}", module=module.name)
+    return MappingError(text, module=module.name)
 
 
 def _check_rights(module: Module, load: Load) -> None:
