@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, get_args
@@ -95,6 +96,13 @@ class Desk:
         async with self.sandbox.client() as crm:
             given = [{"assigned_user_id": ADMIN, **fields} for fields in records]
             return [str((await crm.create(module, fields)).id) for fields in given]
+
+    def fill(self, module: str, records: Iterable[dict[str, Any]]) -> None:
+        """Create records without a client, which is faster."""
+        engine = self.sandbox.engine
+        for fields in records:
+            params = {"elementType": module, "element": json.dumps(fields)}
+            engine.execute("create", params, engine.users["admin"])
 
     def close(self) -> None:
         """Close the journals."""
