@@ -206,7 +206,7 @@ def _type(module: Module, name: str) -> str:
 
 def _modules_of(module: Module, column: Column) -> tuple[str, ...]:
     """Return the modules a column's texts may be of; none where it is no reference."""
-    if line_name(column.field) == "productid":
+    if column.field == LINES or line_name(column.field) == "productid":
         targets: tuple[str, ...] = ("Products", "Services")
     elif column.field not in module.fields:
         return ()
