@@ -122,7 +122,8 @@ class Drafts:
         if load.mode in ("create", "upsert") and load.key != ("id",):
             fields = created_fields(prepared, draft)
             of_create = converter.check(fields, "create", prepared.known, converted)
-            of_create += too_late or _too_late(draft, prepared.module.mandatory_fields)
+            if draft.later:
+                of_create += too_late or _too_late(draft, prepared.module.mandatory_fields)
             clears = any(value is None for value in draft.fields.values())
             if load.mode == "create" or (not of_create and not clears):
                 draft.problems = of_create
