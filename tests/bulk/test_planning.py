@@ -423,6 +423,32 @@ class TestChecks:
         assert job.row(1).raw == rows[0]
         assert job.row(2).action == "create"
 
+    async def test_half_a_character(self, desk: Desk) -> None:
+        """A text that cannot be sent rejects its row, whatever it is for, and ends no job."""
+        half = "x\ud800"
+        rows: list[dict[str, Any]] = [
+            {"accountname": half, "account_id": "", "phone": ""},
+            {"accountname": "A", "account_id": half, "phone": ""},
+            {"accountname": "B", "account_id": "", "phone": half},
+            {"accountname": "C", "account_id": "", "phone": b"bytes"},
+            {"accountname": "D", "account_id": "", "phone": ""},
+        ]
+        job = await desk.plan(accounts(rows, missing="create"))
+        assert job.numbers == {"rejected": 4, "create": 1}
+        assert job.row(2).raw["account_id"] == half
+
+    async def test_what_no_check_knows(self, desk: Desk) -> None:
+        """A value of a type that is not checked rejects its row if it cannot be sent."""
+        async with desk.sandbox.client() as crm:
+            module = await crm.describe("Contacts")
+        assert module.fields["imagename"].type.name == "image"
+        rows: list[dict[str, Any]] = [
+            {"lastname": "A", "imagename": object()},
+            {"lastname": "B", "imagename": "x"},
+        ]
+        job = await desk.plan(Load(rows=rows, module="Contacts", owner=ADMIN))
+        assert job.row(1).state == "rejected"
+
     async def test_progress(self, desk: Desk) -> None:
         """The rows that were read are told after each window, and at the end."""
         told: list[int] = []

@@ -14,6 +14,7 @@ from vtiger_async.bulk.drafts import Draft
 from vtiger_async.bulk.matching import LINES
 from vtiger_async.bulk.preparing import Prepared
 from vtiger_async.bulk.steps import State, Step
+from vtiger_async.errors import InvalidArgumentError
 from vtiger_async.models.records import Record
 from vtiger_async.problems import Problem
 from vtiger_async.wire.encode import encode_element
@@ -49,6 +50,12 @@ class Decisions:
         """
         if draft.problems:
             return self.rejected(draft, draft.problems)
+        try:
+            return await self._decided(draft, records)
+        except InvalidArgumentError as error:  # a value that no check knows, and JSON cannot hold
+            return self.rejected(draft, [Problem("row", None, error.message)])
+
+    async def _decided(self, draft: Draft, records: Sequence[Record]) -> Step:
         mode, ambiguous = self.prepared.load.mode, self.prepared.load.ambiguous
         if mode == "create":
             if not records:

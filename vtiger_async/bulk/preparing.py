@@ -145,6 +145,8 @@ def _mapping(
         constants = {**mapping.constants, **load.constants}
         both = FieldMapping(mapping.columns, constants, reasons=mapping.reasons)
         mapping = FieldMapping.of(both, columns, module, is_regular=is_regular)
+    if LINES in mapping.constants:
+        raise _fault(module, f"{LINES} cannot be a constant: give a column of lists, or of lines")
     if load.mode != "delete":
         return mapping
     # Only the key says anything.
