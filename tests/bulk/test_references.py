@@ -142,8 +142,8 @@ class TestDoubt:
 
     async def test_missing_is_created_once(self, desk: Desk) -> None:
         """With "create" one record is planned for each text, in an earlier turn."""
-        rows = [{"Name": f"N{i}", "Of": ("Acme", "ÀCME ", "Other")[i % 3]} for i in range(1200)]
-        job = await desk.plan(contacts(rows, missing="create"))
+        rows = [{"Name": f"N{i}", "Of": ("Acme", "ÀCME ", "Other")[i % 3]} for i in range(2200)]
+        job = await desk.plan(contacts(rows, missing="create", key="lastname"))
         extras = [step for step in job.steps if step.load == 1]
         assert [(one.row, one.action, one.fields) for one in extras] == [
             (0, "create", {"accountname": "Acme", "assigned_user_id": ADMIN}),
@@ -153,9 +153,34 @@ class TestDoubt:
         assert {step.turn for step in extras} == {0}
         assert job.row(2).turn == 1
         assert [(one.module, one.mode, one.key) for one in job.journal.loads] == [
-            ("Contacts", "create", ()),
+            ("Contacts", "upsert", ("lastname",)),
             ("Accounts", "create", ("accountname",)),
         ]
+
+    async def test_created_by_a_field(self, desk: Desk) -> None:
+        """The text goes into the field by which it was looked for, if that is all it needs."""
+        mapping = {"Name": "lastname", "Of": Column("account_id", by="phone")}
+        load = contacts([{"Name": "A", "Of": "555"}], missing="create", mapping=mapping)
+        job = await desk.plan(load)
+        assert "cannot be created without accountname" in job.row(1).reason[0]
+        mapping = {"Name": "lastname", "Of": Column("account_id", by="accountname")}
+        load = contacts([{"Name": "A", "Of": "555"}], missing="create", mapping=mapping)
+        job = await desk.plan(load)
+        assert job.row(1).waits == {"account_id": (1, "555")}
+
+    async def test_a_name_that_cannot_be_stored(self, desk: Desk) -> None:
+        """A record is not created of a text that would be cut."""
+        rows = [{"Name": "A", "Of": "x" * 200}]
+        job = await desk.plan(contacts(rows, missing="create"))
+        assert "200 characters" in job.row(1).reason[0]
+
+    async def test_no_user_is_created(self, desk: Desk) -> None:
+        """An owner who is missing is not invented."""
+        mapping = {"Name": "lastname", "Who": Column("assigned_user_id")}
+        rows = [{"Name": "A", "Who": "Nobody"}]
+        load = Load(rows=rows, module="Contacts", mapping=mapping, missing="create")
+        job = await desk.plan(load)
+        assert "no record is created of what may be of several" in job.row(1).reason[0]
 
     async def test_what_cannot_be_created(self, desk: Desk) -> None:
         """A record that needs more than its name and an owner is not invented."""

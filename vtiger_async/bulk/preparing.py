@@ -22,7 +22,7 @@ from vtiger_async.bulk.pending import OWNERS, Pending
 from vtiger_async.bulk.references import References, name_of
 from vtiger_async.bulk.sources import Rows, open_rows
 from vtiger_async.bulk.steps import LoadInfo
-from vtiger_async.errors import ApiError
+from vtiger_async.errors import AccessDeniedError, UnsupportedOperationError
 from vtiger_async.models.metadata import Module, PicklistDependency
 from vtiger_async.models.validation import Known
 from vtiger_async.types import ID_FORM
@@ -31,7 +31,7 @@ __all__ = ["Prepared", "prepare"]
 
 _INCOMPARABLE: Final = frozenset({"file", "image", "multipicklist", "grid"})
 _MARKED: Final = frozenset({"mediumtext", "richtext", "string", "text"})
-_MOST_PICKLISTS: Final = 5
+_MOST_PICKLISTS: Final = 4
 """Picklists whose dependencies are asked for, one call for each ordered pair of them."""
 
 
@@ -164,7 +164,7 @@ def _check_key(module: Module, load: Load, mapping: FieldMapping) -> None:
         if name != "id" and field is None:
             raise _fault(module, f"the key {name!r} is no field that this user sees")
         if field is not None and field.type.name in _INCOMPARABLE:
-            raise _fault(module, f"{name} is a {field.type.name}, and cannot be a key")
+            raise _fault(module, f"{name} cannot be a key: its type is {field.type.name}")
         if name not in mapping.fields:
             raise _fault(module, f"nothing gives the key {name!r} a value: map a column to it")
     if "id" in load.key and (len(load.key) > 1 or load.mode == "create"):
@@ -259,8 +259,8 @@ async def _dependencies(
             continue
         try:
             one = await crm.picklist_dependency(module.name, source, target)
-        except ApiError:
-            return tuple(found)  # a server without the operation
+        except (AccessDeniedError, UnsupportedOperationError):
+            return tuple(found)  # a server without the operation, or a user without the right
         if one.targets:
             found.append(attrs.evolve(one, source_field=source, target_field=target))
     return tuple(found)
