@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, Protocol
 
-from vtiger_async.models.metadata import Module
+from vtiger_async.models.metadata import Module, PicklistDependency
 from vtiger_async.models.records import Record, User
 from vtiger_async.quota import Priority
+from vtiger_async.quota.events import QuotaEvent
 from vtiger_async.quota.plan import Plan as QuotaPlan
 from vtiger_async.quota.windows import WindowUse
 from vtiger_async.types import FieldValue
@@ -52,6 +53,10 @@ class Crm(Protocol):
         """The quota as the client knows it now."""
         ...
 
+    def subscribe(self, listener: Callable[[QuotaEvent], object]) -> Callable[[], None]:
+        """Have a function called with each event of the quota, until what is returned is called."""
+        ...
+
     async def me(self) -> User:
         """Return the user whose key is used."""
         ...
@@ -60,7 +65,9 @@ class Crm(Protocol):
         """Return a module's description."""
         ...
 
-    async def picklist_dependency(self, module: str, source: str, target: str) -> Any:
+    async def picklist_dependency(
+        self, module: str, source_field: str, target_field: str
+    ) -> PicklistDependency:
         """Return how two picklists depend on each other."""
         ...
 
