@@ -33,6 +33,6 @@ def plain(cell: Any) -> Any:
     try:
         if cell != cell:  # NaN and NaT are so
             return None
-    except TypeError:  # NA of pandas is neither equal nor unequal
+    except (ArithmeticError, TypeError):  # a signalling NaN; NA of pandas is neither of both
         return None
     return cell.item() if hasattr(cell, "item") else cell  # a scalar of NumPy

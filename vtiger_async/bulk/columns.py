@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias, cast
 from zoneinfo import ZoneInfo
 
 import attrs
@@ -103,6 +103,10 @@ class Column:
         """Return what cannot be meant; empty if all can."""
         if not self.field.strip():
             return "field is empty"
+        for text in (*self.values, *self.values.values(), self.default or ""):
+            given = cast("Any", text)  # whatever the annotation says
+            if not isinstance(given, str):
+                return f"values and default are read like cells: give text, not {given!r}"
         for name, choices in _CHOICES.items():
             chosen: Any = getattr(self, name)
             if chosen is not None and chosen not in choices:

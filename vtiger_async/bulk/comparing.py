@@ -71,7 +71,7 @@ def _text(value: Any) -> str:
 
 
 def _without_doubt(module: Module, given: Mapping[str, FieldValue]) -> Mapping[str, FieldValue]:
-    """Return the values with no text for a moment: what was converted is in UTC, and not in doubt."""
+    """Return the values with no text for a moment: what was converted is surely in UTC."""
     moments = {
         name: date.min
         for name, value in given.items()

@@ -12,9 +12,9 @@ from attrs import frozen
 from vtiger_async.bulk.cells import UnreadableError, plain
 from vtiger_async.bulk.columns import Ambiguous, Column, Missing, Nulls
 from vtiger_async.bulk.errors import MappingError
-from vtiger_async.bulk.formats import reader_of
+from vtiger_async.bulk.formats import check_options, reader_of
 from vtiger_async.bulk.mapping import FieldMapping
-from vtiger_async.bulk.matching import LINES, has_lines, line_name
+from vtiger_async.bulk.matching import LINES, has_lines, is_of_lines, line_name
 from vtiger_async.bulk.nested import NestedLines, lines_reader
 from vtiger_async.bulk.pending import OWNERS, Pending, reference_reader
 from vtiger_async.bulk.rows import RaggedRow, Row
@@ -113,13 +113,19 @@ class Converter:
             self._add_constant(name, value)
 
     def _step(self, header: str, column: Column, nulls: Nulls) -> _Step:
+        if column.field != LINES:
+            check_options(self._field(column.field), column)
         read = self._reader(column.field, column, header)
-        loose = {text.casefold(): value for text, value in column.values.items()}
+        exact = {text.strip(): value for text, value in column.values.items()}
+        folded: dict[str, set[str]] = {}
+        for text, value in exact.items():
+            folded.setdefault(text.casefold(), set()).add(value)
+        loose = {text: min(values) for text, values in folded.items() if len(values) == 1}
         step = _Step(
             header=header,
             field=column.field,
             read=read,
-            values=column.values or None,
+            values=exact or None,
             loose=loose,
             clears=(column.nulls or nulls) == "clear",
             default=column.default,
@@ -245,11 +251,9 @@ class Converter:
         if converted:
             absent.update(pending.field for pending in converted.pending)
         if self._has_lines:
-            if any(
-                name.partition("[")[0].partition(".")[0] == LINES for name in (*fields, *absent)
-            ):
-                absent |= {LINES, "productid"}  # the client takes it from the first line
             problems += self._line_problems(fields.get(LINES), known, absent)
+            if any(is_of_lines(name) for name in (*fields, *absent)):
+                absent |= {LINES, "productid"}  # the client takes it from the first line
             fields = {name: value for name, value in fields.items() if line_name(name) is None}
         told = {problem.field for problem in problems}
         for problem in problems_of(self.module, fields, write, known):

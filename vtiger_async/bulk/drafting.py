@@ -1,4 +1,4 @@
-"""From the input to drafts that are complete: read, converted, resolved, checked, with their key."""
+"""From the input to drafts: rows are read, converted, resolved, checked, and get their key."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from vtiger_async.problems import shortened
 from vtiger_async.types import FieldValue
 from vtiger_async.values import multi_picklist_values
 
-__all__ = ["Read", "number_reader", "reader_of", "text_of"]
+__all__ = ["Read", "check_options", "number_reader", "reader_of", "text_of"]
 
 Read: TypeAlias = "Callable[[Any], FieldValue]"
 """Makes a field's value of a cell that is not empty; raises UnreadableError."""
@@ -42,24 +42,37 @@ def reader_of(field: Field, column: Column) -> Read:
         one = _picklist_reader(field)
         return _several_reader(one, column) if kind == "multipicklist" else one
     maker = _MAKERS.get(kind)
-    if column.date_format and maker not in (date_reader, datetime_reader, time_reader):
-        raise MappingError(f"{field.name} is a {kind}: date_format is for dates and times")
     if maker is None:
         return _several_reader(text_of, column) if kind == "multipicklist" else text_of
     return maker(column)
 
 
+def check_options(field: Field, column: Column) -> None:
+    """Refuse an option that says nothing about a field of that type.
+
+    Raises:
+        MappingError: There is one.
+    """
+    for name, kinds in _OPTIONS.items():
+        if getattr(column, name) != getattr(_PLAIN, name) and field.type.name not in kinds:
+            raise MappingError(
+                f"{field.name} is a {field.type.name}, and {name} is for {' and '.join(kinds)}"
+            )
+
+
 def text_of(cell: Any) -> FieldValue:
-    """Return text as it is, and a whole float without its point: tables make floats of ints."""
-    if isinstance(cell, float) and cell.is_integer():
+    """Return text as it is, and whole numbers as text: tables make floats of them."""
+    if isinstance(cell, str):
+        return cell
+    if isinstance(cell, int | float) and not isinstance(cell, bool) and cell == cell // 1:
         return str(int(cell))
     value: FieldValue = cell
     return value
 
 
 def _boolean_reader(column: Column) -> Read:
-    meant = dict.fromkeys((text.casefold() for text in column.true), True)
-    meant |= dict.fromkeys((text.casefold() for text in column.false), False)
+    meant = dict.fromkeys((text.strip().casefold() for text in column.true), True)
+    meant |= dict.fromkeys((text.strip().casefold() for text in column.false), False)
 
     def read(cell: Any) -> bool:
         if isinstance(cell, str):
@@ -179,8 +192,6 @@ def _picklist_reader(field: Field) -> Read:
         if value is not None:
             return value
         text = text_of(cell)
-        if isinstance(text, int) and not isinstance(text, bool):
-            text = str(text)
         if not isinstance(text, str):
             raise UnreadableError(f"{shortened(cell)} is no value of a picklist", "give text")
         value, *remedy = search(text) if text not in found else (found[text],)
@@ -225,3 +236,20 @@ _MAKERS: Final[Mapping[str, Callable[[Column], Read]]] = {
     "time": time_reader,
 }
 """What reads the types that are more than text."""
+
+_NUMBERS: Final = ("currency", "double", "integer", "percentage")
+_RECORDS: Final = ("owner", "reference")
+_PLAIN: Final = Column("any")
+_OPTIONS: Final[Mapping[str, tuple[str, ...]]] = {
+    "date_format": ("date", "datetime", "time"),
+    "decimal": _NUMBERS,
+    "grouping": _NUMBERS,
+    "zone": ("datetime",),
+    "true": ("boolean",),
+    "false": ("boolean",),
+    "by": _RECORDS,
+    "missing": _RECORDS,
+    "ambiguous": _RECORDS,
+    "separator": ("multipicklist",),
+}
+"""The types that an option is for."""

@@ -51,7 +51,7 @@ class _Settling:
     async def once(self) -> bool:
         """Look at every link; return whether one changed."""
         after, is_changed = 0, False
-        while links := await run_sync(lambda: self._page(after)):
+        while links := await run_sync(self._page, after):
             after = links[-1].id
             made = await self._made(links)
             changed: list[Step] = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Literal, Self, TypeAlias
+from typing import Any, Literal, Self, TypeAlias, cast
 
 import attrs
 from attrs import frozen
@@ -99,6 +99,7 @@ class FieldMapping:
         columns: Sequence[str] | None,
         module: Module,
         *,
+        constants: Mapping[str, FieldValue] | None = None,
         is_regular: bool = True,
     ) -> Self:
         """Return a mapping that fits an input and a module, with names of fields for labels.
@@ -109,6 +110,8 @@ class FieldMapping:
                 does not name are not loaded.
             columns: The columns of the input, as `peek` tells; None where they are not known.
             module: The description of the module.
+            constants: More constants; they count before those of the mapping, and before columns
+                that nobody has mapped by hand.
             is_regular: Whether every row has these columns, as `Rows.is_regular` says; where not,
                 a column of the mapping may be absent.
 
@@ -116,24 +119,19 @@ class FieldMapping:
             MappingError: A field does not exist or is read-only, gets a value twice, or a column
                 is not there; every fault is named, with what may be meant.
         """
-        if value is None:
-            if columns is None:
-                raise MappingError("the columns are not known: give a mapping")
-            found, reasons = matched(columns, module)
-            read = {name: Column(found[name]) if name in found else None for name in columns}
-            return cls(read, reasons=reasons)
-        given = _given(value)
+        names = Names(module)
+        more = constants or {}
+        given = _automatic(columns, names, more) if value is None else _given(value)
+        given = attrs.evolve(given, constants={**given.constants, **more})
         faults: list[str] = []
-        resolved = _resolved(given, Names(module), faults)
-        if columns is not None:
+        resolved = _resolved(given, names, faults)
+        if columns is not None and value is not None:
             if is_regular:
                 faults += _absent(given.columns, columns)
             others = [name for name in columns if name not in given.columns]
             reasons = dict(given.reasons) | dict.fromkeys(others, "the mapping does not name it")
             resolved = attrs.evolve(
-                resolved,
-                columns={**resolved.columns, **dict.fromkeys(others)},
-                reasons=reasons,
+                resolved, columns={**resolved.columns, **dict.fromkeys(others)}, reasons=reasons
             )
         if faults:
             raise MappingError("; ".join(faults), module=module.name)
@@ -144,13 +142,33 @@ MappingLike: TypeAlias = "FieldMapping | Mapping[str, str | Column | None] | str
 """What is taken for a mapping."""
 
 
+def _automatic(
+    columns: Sequence[str] | None, names: Names, constants: Mapping[str, FieldValue]
+) -> FieldMapping:
+    if columns is None:
+        raise MappingError("the columns are not known: give a mapping", module=names.module.name)
+    found, reasons = matched(columns, names.module)
+    given = {name for text in constants for name in names.named(text)}
+    reasons |= {
+        column: f"a constant is given for {name}" for column, name in found.items() if name in given
+    }
+    read = {name: None if name in reasons else Column(found[name]) for name in columns}
+    in_order = {name: reasons[name] for name in columns if name in reasons}
+    return FieldMapping(read, reasons=in_order)
+
+
 def _given(value: FieldMapping | Mapping[str, str | Column | None] | str | Path) -> FieldMapping:
     if isinstance(value, FieldMapping):
         return value
     if isinstance(value, str | Path):
         return FieldMapping.load(value)
     columns: dict[str, Column | None] = {}
-    for header, column in value.items():
+    given = cast("Any", value)  # whatever the annotation says
+    if not isinstance(given, Mapping):
+        raise MappingError(f"a mapping of columns to fields is wanted, not {given!r}")
+    for header, column in cast("Mapping[str, Any]", given).items():
+        if not isinstance(column, str | Column | None):
+            raise MappingError(f"column {header!r}: a field, a Column or None, not {column!r}")
         columns[header] = Column(column) if isinstance(column, str) else column
     return FieldMapping(columns)
 

@@ -11,7 +11,7 @@ from typing import Final
 
 from vtiger_async.models.metadata import Module
 
-__all__ = ["LINES", "Names", "folded", "has_lines", "line_name", "matched"]
+__all__ = ["LINES", "Names", "folded", "has_lines", "is_of_lines", "line_name", "matched"]
 
 LINES: Final = "LineItems"
 """The field that holds the lines of a quote, an order or an invoice."""
@@ -41,6 +41,11 @@ def line_name(field: str) -> str | None:
     """Return the name of a line's field out of `LineItems.<name>`; None if it is another field."""
     head, dot, name = field.partition(".")
     return name if dot and head == LINES else None
+
+
+def is_of_lines(field: str) -> bool:
+    """Tell whether a name is that of the lines, or of something of them (`LineItems[0].tax1`)."""
+    return re.split(r"[\[.]", field, maxsplit=1)[0] == LINES
 
 
 class Names:

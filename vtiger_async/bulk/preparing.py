@@ -1,4 +1,4 @@
-"""What is settled of a load before its first row: module, mapping, key, owner, and what may fail."""
+"""What is settled of a load before its first row: module, mapping, key, and owner."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from vtiger_async.bulk.drafts import Draft
 from vtiger_async.bulk.extras import Extras
 from vtiger_async.bulk.journal import Journal
 from vtiger_async.bulk.lines import put
-from vtiger_async.bulk.steps import Step
+from vtiger_async.bulk.steps import State, Step
 from vtiger_async.models.records import Record
 from vtiger_async.problems import Problem
 
@@ -187,7 +187,8 @@ def _link(draft: Draft, step: Step, records: Sequence[Record]) -> Step:
 def _of_lines(draft: Draft, step: Step) -> Iterable[Step]:
     """Yield the steps of a document's further rows."""
     for place, (number, row) in enumerate(draft.rows[1:], 2):
-        state, reason = "skipped", f"line {place} of row {draft.row}"
+        state: State = "skipped"
+        reason = f"line {place} of row {draft.row}"
         if step.state == "rejected":
             state, reason = "rejected", f"row {draft.row} of the same document is rejected"
         yield Step(
