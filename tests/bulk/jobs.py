@@ -64,7 +64,7 @@ def job_of(sandbox: Sandbox, crm: VtigerClient, journal: Journal, **options: Any
 
 def names_in(sandbox: Sandbox, module: str = "Accounts", field: str = "accountname") -> list[str]:
     """Return what the living records of a module have in a field, in their order."""
-    rows = sandbox.engine.store.rows(f'SELECT "{field}" FROM {module} WHERE row_state = 0')  # noqa: S608 - names of the tests
+    rows = sandbox.engine.store.rows(f'SELECT "{field}" FROM {module} WHERE row_state = 0')
     return [row[0] for row in rows]
 
 
@@ -72,7 +72,7 @@ def dump(sandbox: Sandbox, module: str, without: Sequence[str] = ("modifiedtime"
     """Return a module's living records as they are stored, without some fields."""
     store = sandbox.engine.store
     names = [row[1] for row in store.rows(f"PRAGMA table_info({module})")]
-    rows = store.rows(f"SELECT * FROM {module} WHERE row_state = 0 ORDER BY n")  # noqa: S608 - names of the tests
+    rows = store.rows(f"SELECT * FROM {module} WHERE row_state = 0 ORDER BY n")
     return [
         {name: value for name, value in zip(names, row, strict=True) if name not in without}
         for row in rows

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+
 from tests.bulk.jobs import (
     ACCOUNTS,
     LEADS,
@@ -20,7 +21,6 @@ from tests.bulk.jobs import (
     outcomes,
     planned,
 )
-
 from vtiger_async import VtigerClient
 from vtiger_async.bulk.errors import JournalError
 from vtiger_async.bulk.outcomes import (
@@ -63,7 +63,9 @@ async def test_each_row_has_one_outcome_and_one_call(sandbox: Sandbox, path: Pat
     assert Counter(map(type, told)) == {Created: 1000}
     assert sorted(one.row for one in told) == list(range(1, 1001))
     assert sandbox.ledger()["calls"] == {"create": 1000}
-    assert sorted(names_in(sandbox, "Leads", "lastname")) == [f"Lead {n:05}" for n in range(1, 1001)]
+    assert sorted(names_in(sandbox, "Leads", "lastname")) == [
+        f"Lead {n:05}" for n in range(1, 1001)
+    ]
     report = job.report()
     assert (report.created, report.rows, report.calls, report.open) == (1000, 1000, 1000, 0)
     assert journal.state == "done"
@@ -106,8 +108,12 @@ async def test_all_actions_in_the_order_of_their_turns(sandbox: Sandbox, path: P
             job_of(sandbox, crm, planned(path, steps, [ACCOUNTS, contacts]), workers=2)
         )
         parent, child = (
-            await crm.query("SELECT id, account_id FROM Accounts WHERE accountname = 'Parent';").first(),
-            await crm.query("SELECT id, account_id FROM Accounts WHERE accountname = 'Child';").first(),
+            await crm.query(
+                "SELECT id, account_id FROM Accounts WHERE accountname = 'Parent';"
+            ).first(),
+            await crm.query(
+                "SELECT id, account_id FROM Accounts WHERE accountname = 'Child';"
+            ).first(),
         )
         miller = await crm.query("SELECT account_id FROM Contacts;").first()
     assert parent is not None

@@ -18,8 +18,8 @@ from typing import Any
 import anyio
 import anyio.to_thread
 import pytest
-from tests.bulk.jobs import OWNER, account, lead, planned
 
+from tests.bulk.jobs import OWNER, account, lead, planned
 from vtiger_async.bulk.journal import Journal
 from vtiger_async.bulk.reporting import outcomes_of, report_of
 from vtiger_async.bulk.steps import LoadInfo, Step
@@ -122,7 +122,7 @@ def check(sandbox: Sandbox, path: Path, products: list[str]) -> None:
     """Compare the instance's store with the rows, and the journal with both."""
 
     def texts(module: str, field: str) -> Counter[str]:
-        rows = sandbox.engine.store.rows(f"SELECT {field} FROM {module} WHERE row_state = 0")  # noqa: S608 - names of the test
+        rows = sandbox.engine.store.rows(f"SELECT {field} FROM {module} WHERE row_state = 0")
         return Counter(row[0] for row in rows)
 
     store = sandbox.engine.store

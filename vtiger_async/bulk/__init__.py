@@ -12,7 +12,6 @@ A row is effectively written once where its load has a key, and at most once whe
 
 from __future__ import annotations
 
-from vtiger_async.bulk.jobs import Bulk, LoadOptions
 from vtiger_async.bulk.applying import Job
 from vtiger_async.bulk.columns import Column
 from vtiger_async.bulk.errors import (
@@ -24,6 +23,7 @@ from vtiger_async.bulk.errors import (
 )
 from vtiger_async.bulk.events import JobEvent, Paused, Resumed, Unreachable
 from vtiger_async.bulk.finding import JobInfo, find_jobs, job_info
+from vtiger_async.bulk.jobs import Bulk, LoadOptions
 from vtiger_async.bulk.load import Load
 from vtiger_async.bulk.mapping import FieldMapping
 from vtiger_async.bulk.outcomes import (
@@ -40,7 +40,7 @@ from vtiger_async.bulk.outcomes import (
 )
 from vtiger_async.bulk.plan import Plan, Rejection
 from vtiger_async.bulk.strategy import MultiWrite
-from vtiger_async.bulk.undoing import Undone
+from vtiger_async.bulk.undoing import UndoReport
 
 __all__ = [
     "Bulk",
@@ -70,7 +70,7 @@ __all__ = [
     "Skipped",
     "SourceError",
     "Unchanged",
-    "Undone",
+    "UndoReport",
     "Unknown",
     "Unreachable",
     "find_jobs",

@@ -106,10 +106,6 @@ class Crm(Protocol):
         """Delete a record."""
         ...
 
-    def subscribe(self, listener: Callable[[Any], object]) -> Callable[[], None]:
-        """Have a function called with each event of the quota, in the task that makes the call."""
-        ...
-
     def with_options(
         self,
         *,

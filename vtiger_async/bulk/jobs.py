@@ -22,9 +22,9 @@ from vtiger_async.bulk.plan import Plan
 from vtiger_async.bulk.planning import plan_job
 from vtiger_async.bulk.reporting import report_of
 from vtiger_async.bulk.results import write_results
-from vtiger_async.bulk.sources import Source, fingerprint_of
+from vtiger_async.bulk.sources import Source, open_rows
 from vtiger_async.bulk.strategy import MultiWrite
-from vtiger_async.bulk.undoing import Undone, undo_job
+from vtiger_async.bulk.undoing import UndoReport, undo_job
 from vtiger_async.clock import Clock
 from vtiger_async.errors import InvalidArgumentError
 from vtiger_async.types import FieldValue
@@ -202,9 +202,7 @@ class Bulk:
             report.journal = None
         return report
 
-    async def report(
-        self, journal: str | Path, *, files: str | Path | None = None
-    ) -> Report:
+    async def report(self, journal: str | Path, *, files: str | Path | None = None) -> Report:
         """Return what came of a job so far, and write it into files where asked.
 
         Args:
@@ -226,23 +224,36 @@ class Bulk:
         return await run_sync(read)
 
     async def undo(
-        self, journal: str | Path, *, on_row: Callable[[Undone], object] | None = None
-    ) -> Undone:
+        self,
+        journal: str | Path,
+        *,
+        on_event: Callable[[JobEvent], object] | None = None,
+        stop: anyio.Event | None = None,
+    ) -> UndoReport:
         """Delete what a job has created, and restore what it has changed.
 
-        Where someone has changed a record since, it is left alone, and told. Records that were
-        deleted do not come back: Vtiger has no call for that.
+        Where someone has changed a record since, it is left alone, and told. Records that the job
+        has deleted do not come back: Vtiger has no call for that. It can be ended at any instant,
+        and called again.
 
         Args:
             journal: The job's journal.
-            on_row: Called with what came of each record.
+            on_event: As for `apply`.
+            stop: As for `apply`.
 
         Raises:
             JournalError: The journal cannot be used, or the job is of another instance.
         """
         kept = await run_sync(Journal.open, Path(journal))
         with closing(kept):
-            return await undo_job(self._crm, self._clock, kept, on_row=on_row)
+            return await undo_job(
+                self._crm,
+                self._clock,
+                kept,
+                on_event=on_event,
+                workers=self._workers,
+                stop=stop,
+            )
 
 
 def _loads(rows: Any, options: LoadOptions) -> list[Load]:
@@ -250,7 +261,9 @@ def _loads(rows: Any, options: LoadOptions) -> list[Load]:
         rows = [rows]
     if isinstance(rows, list | tuple) and rows and all(isinstance(one, Load) for one in rows):
         if options:
-            raise InvalidArgumentError(f"Loads bring their options: {', '.join(options)} is too many")
+            raise InvalidArgumentError(
+                f"Loads bring their options: {', '.join(options)} is too many"
+            )
         return [*rows]
     if "module" not in options:
         raise InvalidArgumentError("module has to be given: whose records the rows are")
@@ -266,7 +279,7 @@ def _check_inputs(journal: Journal) -> None:
     for info, name in zip(journal.loads, journal.fact("inputs") or (), strict=False):
         if name is None or info.fingerprint is None or not Path(name).is_file():
             continue
-        if fingerprint_of(Path(name)) != info.fingerprint:
+        if open_rows(name).fingerprint != info.fingerprint:
             raise SourceError(
                 f"{name} has changed since the job was planned: plan it anew, or go on with the "
                 "rows as they were by changed_input='ignore'"
