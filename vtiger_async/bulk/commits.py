@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import anyio
 import anyio.to_thread
@@ -32,9 +33,11 @@ class Commits:
 
     Attributes:
         journal: Where to.
+        facts: Returns the facts of the job that are kept with each transaction.
     """
 
     journal: Journal
+    facts: Callable[[], Mapping[str, Any] | None] = lambda: None
     _next: _Group = field(factory=_Group, init=False)
     _lock: anyio.Lock = field(factory=anyio.Lock, init=False)
 
@@ -53,7 +56,9 @@ class Commits:
                 self._next = _Group()
                 with anyio.CancelScope(shield=True):
                     try:
-                        await anyio.to_thread.run_sync(self.journal.write, group.steps)
+                        await anyio.to_thread.run_sync(
+                            self.journal.write, group.steps, None, self.facts()
+                        )
                     except BaseException as error:
                         group.error = error
                         raise

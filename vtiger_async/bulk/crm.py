@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
+from datetime import datetime
 from typing import Any, Protocol
 
 from vtiger_async.models.metadata import Module, PicklistDependency
@@ -11,6 +12,7 @@ from vtiger_async.quota import Priority
 from vtiger_async.quota.events import QuotaEvent
 from vtiger_async.quota.plan import Plan as QuotaPlan
 from vtiger_async.quota.windows import WindowUse
+from vtiger_async.retry import RetryPolicy
 from vtiger_async.types import FieldValue
 from vtiger_async.vtql import Select
 
@@ -33,6 +35,11 @@ class QuotaView(Protocol):
     @property
     def day(self) -> WindowUse:
         """The day."""
+        ...
+
+    @property
+    def at(self) -> datetime:
+        """The moment."""
         ...
 
     def plan(self, calls: int) -> QuotaPlan:
@@ -103,7 +110,9 @@ class Crm(Protocol):
         self,
         *,
         max_wait: float | None = None,
+        retry: RetryPolicy | None = None,
         validate: bool | None = None,
+        strict: bool | None = None,
         priority: Priority | None = None,
     ) -> Crm:
         """Return a view with other options."""

@@ -18,7 +18,8 @@ from typing import Any, Final, cast
 
 import attrs
 
-from vtiger_async.bulk.errors import JournalError, JournalInUseError
+from vtiger_async.bulk.database import connected, explained
+from vtiger_async.bulk.errors import JournalError
 from vtiger_async.bulk.steps import OPEN, JobState, LoadInfo, State, Step
 
 __all__ = ["Journal"]
@@ -29,7 +30,8 @@ CREATE TABLE job (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE steps (
     id INTEGER PRIMARY KEY, load INTEGER NOT NULL, row INTEGER NOT NULL, turn INTEGER NOT NULL,
     action TEXT NOT NULL, state TEXT NOT NULL, key TEXT, record_id TEXT, fields TEXT, waits TEXT,
-    old TEXT, stored TEXT, raw TEXT, reason TEXT, sent_at REAL, undo TEXT
+    old TEXT, stored TEXT, raw TEXT, reason TEXT, sent_at REAL, settled INTEGER,
+    undo TEXT
 );
 CREATE INDEX open_steps ON steps (turn, id) WHERE state IN ('planned', 'sent', 'unknown');
 CREATE INDEX keys ON steps (load, key) WHERE key IS NOT NULL;
@@ -37,6 +39,8 @@ CREATE INDEX keys ON steps (load, key) WHERE key IS NOT NULL;
 _COLUMNS: Final = tuple(column.name for column in attrs.fields(Step))
 _JSON: Final = frozenset({"fields", "waits", "old", "stored", "raw", "reason"})
 _STEP: Final = f"SELECT {', '.join(_COLUMNS)} FROM steps"  # noqa: S608 - no text of others
+_IS_OPEN: Final = "state IN ('planned', 'sent', 'unknown')"
+"""The condition of the index of the open steps."""
 _PAGE: Final = 500
 """Steps that are read at a time."""
 
@@ -55,6 +59,7 @@ class Journal:
         self.path = path
         self._database = database
         self._lock = threading.Lock()
+        self._has_rows = False
 
     def __repr__(self) -> str:
         return f"<Journal {self.path}>"
@@ -80,7 +85,7 @@ class Journal:
             ) from None
         except OSError as error:
             raise JournalError(f"{path} cannot be made: {error.strerror}") from None
-        journal = cls(path, _connected(path))
+        journal = cls(path, connected(path))
         with journal._transaction() as database:
             database.executescript(f"BEGIN; {_SCHEMA}")
             facts: dict[str, Any] = {
@@ -100,7 +105,7 @@ class Journal:
         """
         if not path.is_file():
             raise JournalError(f"{path}: there is no such journal")
-        journal = cls(path, _connected(path))
+        journal = cls(path, connected(path))
         try:
             journal._check()
         except BaseException:
@@ -119,6 +124,12 @@ class Journal:
     def close(self) -> None:
         """Close the file."""
         self._database.close()
+
+    def delete(self) -> None:
+        """Close the file, and delete it with what belongs to it."""
+        self.close()
+        for suffix in ("", "-wal", "-shm"):
+            Path(f"{self.path}{suffix}").unlink(missing_ok=True)
 
     # What the job is.
 
@@ -154,16 +165,22 @@ class Journal:
             for step in steps:
                 step.id = database.execute(insert, _values(step, columns)).lastrowid or 0
 
-    def write(self, steps: Iterable[Step], names: Sequence[str] | None = None) -> None:
+    def write(
+        self,
+        steps: Iterable[Step],
+        names: Sequence[str] | None = None,
+        facts: Mapping[str, Any] | None = None,
+    ) -> None:
         """Write steps back, all or none; durable when it returns.
 
         Args:
             steps: Steps that were read from here or added.
             names: The attributes that may have changed; if not given, those that change while a
                 job runs.
+            facts: Facts of the job that are kept with them.
         """
         columns = (
-            ("state", "record_id", "stored", "reason", "sent_at", "undo")
+            ("state", "record_id", "stored", "reason", "sent_at", "settled", "undo")
             if names is None
             else tuple(names)
         )
@@ -171,6 +188,15 @@ class Journal:
         with self._transaction() as database:
             rows = ((*_values(step, columns), step.id) for step in steps)
             database.executemany(update, rows)
+            if facts:
+                _keep(database, facts)
+
+    def doubt(self) -> None:
+        """Take what was sent by a process that has ended for unknown."""
+        with self._transaction() as database:
+            database.execute(
+                f"UPDATE steps SET state = 'unknown' WHERE state = 'sent' AND {_IS_OPEN}"  # noqa: S608 - no text of others
+            )
 
     def steps(
         self,
@@ -196,12 +222,49 @@ class Journal:
             if value is not None:
                 where.append(f"{name} = ?")
                 values.append(value)
+        if turn is not None and set(states) <= set(OPEN):
+            where.append(_IS_OPEN)  # word for word: then the index of the open steps is used
         return self._select(f"WHERE {' AND '.join(where)} ORDER BY id LIMIT ?", (*values, limit))
 
-    def last_steps(self, states: Sequence[State], *, before: int, limit: int = _PAGE) -> list[Step]:
-        """Return steps in the reverse order of their ids, those with a smaller id than `before`."""
-        tail = f"WHERE id < ? AND {_among('state', states)} ORDER BY id DESC LIMIT ?"
-        return self._select(tail, (before, *states, limit))
+    def to_undo(self, turn: int, *, before: int | None = None, limit: int = _PAGE) -> list[Step]:
+        """Return the steps of a turn that are done and not undone, in the reverse of their order.
+
+        Args:
+            turn: The turn.
+            before: Only those with a smaller id.
+            limit: At most so many.
+        """
+        tail = (
+            "WHERE state = 'done' AND (undo IS NULL OR undo = 'sent') AND turn = ? "
+            "AND id < ? ORDER BY id DESC LIMIT ?"
+        )
+        return self._select(tail, (turn, 2**62 if before is None else before, limit))
+
+    def of_rows(
+        self, rows: Sequence[tuple[int, int]], *, links: bool = False
+    ) -> dict[tuple[int, int], Step]:
+        """Return the steps of rows, by load and row; those of their links, if asked for."""
+        found: dict[tuple[int, int], Step] = {}
+        if rows and not self._has_rows:
+            with self._transaction() as database:
+                # Few jobs have links, and the index of a million rows takes a while.
+                database.execute("CREATE INDEX IF NOT EXISTS rows ON steps (load, row)")
+            self._has_rows = True
+        for begin in range(0, len(rows), _PAGE):
+            part = rows[begin : begin + _PAGE]
+            marks = ", ".join(["(?, ?)"] * len(part))
+            tail = (
+                f"WHERE (load, row) IN (VALUES {marks}) AND action {'=' if links else '!='} 'link'"
+            )
+            for step in self._select(tail, [value for row in part for value in row]):
+                found[step.load, step.row] = step
+        return found
+
+    def turns(self) -> list[int]:
+        """Return all turns, in order."""
+        with self._reading() as database:
+            rows = database.execute("SELECT DISTINCT turn FROM steps ORDER BY turn").fetchall()
+        return [turn for (turn,) in rows]
 
     def with_keys(self, load: int, keys: Sequence[str]) -> dict[str, Step]:
         """Return the first step that is not skipped or rejected for each key that has one."""
@@ -221,8 +284,7 @@ class Journal:
         """Return the turns that have open steps, in order."""
         with self._reading() as database:
             rows = database.execute(
-                "SELECT DISTINCT turn FROM steps WHERE state IN ('planned', 'sent', 'unknown') "
-                "ORDER BY turn"
+                f"SELECT DISTINCT turn FROM steps WHERE {_IS_OPEN} ORDER BY turn"  # noqa: S608 - no text of others
             ).fetchall()
         return [turn for (turn,) in rows]
 
@@ -243,47 +305,13 @@ class Journal:
 
     @contextmanager
     def _reading(self) -> Generator[sqlite3.Connection]:
-        with self._lock, _explained(self.path):
+        with self._lock, explained(self.path):
             yield self._database
 
     @contextmanager
     def _transaction(self) -> Generator[sqlite3.Connection]:
         with self._reading() as database, database:
             yield database
-
-
-def _connected(path: Path) -> sqlite3.Connection:
-    with _explained(path):
-        database = sqlite3.connect(path, timeout=0.0, check_same_thread=False)
-        try:
-            # Exclusive before the first access: the lock is the operating system's, and ends with
-            # the process, however that ends.
-            for pragma in ("locking_mode=EXCLUSIVE", "journal_mode=WAL", "synchronous=FULL"):
-                database.execute(f"PRAGMA {pragma}")
-            database.execute("BEGIN IMMEDIATE")
-            database.commit()
-        except BaseException:
-            database.close()
-            raise
-        return database
-
-
-@contextmanager
-def _explained(path: Path) -> Generator[None]:
-    """Turn what SQLite says into an error that says what to do."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        text = str(error)
-        if "locked" in text or "busy" in text:
-            raise JournalInUseError(f"{path} is in use by another job: wait for its end") from None
-        if "full" in text:
-            text = "the disk is full: make room, and resume the job"
-        elif isinstance(error, sqlite3.OperationalError):
-            text = f"it cannot be read or written: {text}"
-        else:
-            text = f"it is no journal, is damaged, or was cut short: {text}"
-        raise JournalError(f"{path}: {text}") from None
 
 
 def _keep(database: sqlite3.Connection, facts: Mapping[str, Any]) -> None:

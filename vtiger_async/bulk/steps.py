@@ -51,10 +51,14 @@ class Step:
         waits: Fields whose value is the id of a record that an earlier step makes: by field the
             load and the key of that step.
         old: What was stored before in the fields that are revised.
-        stored: What the answer said is stored in the fields that were sent, and `modifiedtime`.
+        stored: What the answer said is stored in the fields that were sent, where it is another
+            text, and `modifiedtime`; of a record that was created, all other fields with a value,
+            too, if it has `id`.
         raw: The row as it was read.
-        reason: Why it was skipped, rejected, failed or lost; else what was silently changed.
+        reason: Why it was skipped, rejected, failed or lost; how each reply was lost, while it is
+            unknown; else what was silently changed.
         sent_at: When its last call was begun, in Unix seconds.
+        settled: Whether its reply was lost, and a query told what had come of it.
         undo: How far its undoing is.
     """
 
@@ -72,6 +76,7 @@ class Step:
     raw: dict[str, Any] = field(factory=dict[str, Any])
     reason: list[str] = field(factory=list[str])
     sent_at: float | None = None
+    settled: bool = field(default=False, converter=bool)
     undo: UndoState | None = None
     id: int = 0
 
