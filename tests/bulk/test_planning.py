@@ -10,13 +10,19 @@ from typing import Any
 
 import anyio
 import pytest
+from attrs import evolve
 from planned import ADMIN, Desk
 
 import vtiger_async.cli
 from vtiger_async import InvalidArgumentError
+from vtiger_async.bulk.deciding import Decisions
+from vtiger_async.bulk.drafts import Draft
 from vtiger_async.bulk.errors import MappingError, SourceError
 from vtiger_async.bulk.load import Load
 from vtiger_async.bulk.mapping import Column
+from vtiger_async.bulk.pages import Pages
+from vtiger_async.bulk.preparing import prepare
+from vtiger_async.bulk.references import References
 from vtiger_async.sandbox import Sandbox
 from vtiger_async.sandbox.profiles import ProfileName
 from vtiger_async.sandbox.schema_picklists import DEPENDENCIES
@@ -547,6 +553,25 @@ class TestRefusals:
         """Who may not write is told before a row is read."""
         with pytest.raises(MappingError, match="this user has no right to"):
             await desk.plan(accounts(named(3)), user="guest")
+
+    async def test_rights_to_one_of_two(self, desk: Desk) -> None:
+        """Where only changing is allowed, a row that would be a new record is rejected."""
+        (there,) = await desk.create("Accounts", {"accountname": "Old", "phone": "1"})
+        rows = [{"accountname": "Old", "phone": "2"}, {"accountname": "New", "phone": "2"}]
+        for allowed, rejected in (("createable", 1), ("updateable", 2)):
+            async with desk.sandbox.client() as crm:
+                module = evolve(await crm.describe("Accounts"), createable=False, updateable=False)
+                module = evolve(module, **{allowed: True})
+                pages = Pages(crm)
+                references = References(crm, pages)
+                references.modules["Accounts"] = module
+                prepared = await prepare(crm, accounts(rows), 0, references, pages)
+                decisions = Decisions(crm, prepared, 0)
+                record = await crm.retrieve(there)
+                for number, row in enumerate(rows, 1):
+                    draft = Draft.of(number, row, prepared.converter.convert(row))
+                    step = await decisions.step(draft, [record] if number == 1 else [])
+                    assert (step.state == "rejected") is (number == rejected)
 
     async def test_an_input_that_is_none(self, desk: Desk, tmp_path: Path) -> None:
         """A file that is not there is a SourceError."""

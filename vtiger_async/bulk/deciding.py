@@ -104,6 +104,8 @@ class Decisions:
             return self.rejected(draft, [Problem("id", draft.key, reason)])
         if draft.problems_of_create:
             return self.rejected(draft, draft.problems_of_create)
+        if not prepared.module.createable:
+            return self.rejected(draft, [Problem("row", None, "this user may not create records")])
         step = self._step(draft, "planned")
         step.action = "create"
         step.fields = encode_element(prepared.module.name, created_fields(prepared, draft))
@@ -113,6 +115,8 @@ class Decisions:
     async def _revised(self, draft: Draft, record: Record) -> Step:
         if draft.problems_of_revise:
             return self.rejected(draft, draft.problems_of_revise)
+        if not self.prepared.module.updateable:
+            return self.rejected(draft, [Problem("row", None, "this user may not change records")])
         module, given = self.prepared.module, draft.fields
         sent = encode_element(module.name, {n: v for n, v in given.items() if n != "id"})
         stored: Any = record.fields
