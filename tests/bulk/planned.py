@@ -15,10 +15,21 @@ from vtiger_async.bulk.planning import plan_job
 from vtiger_async.bulk.steps import State, Step
 from vtiger_async.sandbox import Sandbox
 
-__all__ = ["ADMIN", "Desk", "Planned", "counted"]
+__all__ = ["ADMIN", "Desk", "Planned", "accounts", "counted", "named"]
 
 ADMIN = "19x1"
 STATES = get_args(State)
+
+
+def accounts(rows: Any, **options: Any) -> Load:
+    """Return a load of organisations by their name."""
+    options = {"module": "Accounts", "key": "accountname", "owner": ADMIN, **options}
+    return Load(rows=rows, **options)
+
+
+def named(count: int) -> list[dict[str, str]]:
+    """Return rows of new organisations."""
+    return [{"accountname": f"New {i}", "phone": f"{i}"} for i in range(count)]
 
 
 class Planned:

@@ -37,7 +37,15 @@ class Pages:
     def __init__(self, crm: Crm) -> None:
         self.calls = 0
         self._crm = crm
+        self._me: User | None = None
         self._sees_all: bool | None = None
+
+    async def me(self) -> User:
+        """Return the user whose key is used; it is asked for once."""
+        if self._me is None:
+            self.calls += 1
+            self._me = await self._crm.me()
+        return self._me
 
     async def one(self, statement: Select) -> list[Record]:
         """Return one page; it costs one call."""
@@ -90,8 +98,7 @@ class Pages:
         The open source does not tell it in `me`, and shows nobody else their own user record
         (measured on Vtiger 8.4).
         """
-        self.calls += 1
-        me = await self._crm.me()
+        me = await self.me()
         if me.is_admin is None:
             self.calls += 1
             try:

@@ -99,7 +99,7 @@ async def prepare(
         mapping = _mapping(load, columns, module, is_regular=rows.is_regular)
         _check_key(module, load, mapping)
         _check_mark(module, load, mapping)
-        owner = await _owner(crm, load, module, references)
+        owner = await _owner(pages, load, module, references)
         _check_mandatory(module, load, mapping, owner)
         for header, column in mapping.columns.items():
             if column is not None and column.by not in (None, "id", "label"):
@@ -221,9 +221,11 @@ def _modules_of(module: Module, column: Column) -> tuple[str, ...]:
     return targets if column.to is None else (column.to,)
 
 
-async def _owner(crm: Crm, load: Load, module: Module, references: References) -> dict[str, str]:
+async def _owner(
+    pages: Pages, load: Load, module: Module, references: References
+) -> dict[str, str]:
     """Return the owner of new records by its field."""
-    if load.owner is None or load.mode not in ("create", "upsert"):
+    if load.owner is None or load.mode not in ("create", "upsert") or load.key == ("id",):
         return {}
     names = [name for name, field in module.fields.items() if field.type.name == "owner"]
     writable = [name for name in names if module.fields[name].editable]
@@ -231,7 +233,7 @@ async def _owner(crm: Crm, load: Load, module: Module, references: References) -
         raise _fault(module, "its records have no owner that can be given")
     name = "assigned_user_id" if "assigned_user_id" in writable else writable[0]
     if load.owner == "me":
-        return {name: str((await crm.me()).id)}
+        return {name: str((await pages.me()).id)}
     if ID_FORM.fullmatch(load.owner) is not None:
         return {name: load.owner}
     pending = Pending(name, load.owner, OWNERS, None, "reject", "reject", "")
