@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import anyio.lowlevel
 import anyio.to_thread
 import pytest
+from planned import Desk
+
+from vtiger_async.sandbox import Sandbox
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    """An instance of the Cloud without limits, and a place for journals."""
+    with Sandbox(limits=False) as sandbox:
+        desk = Desk(tmp_path, sandbox)
+        yield desk
+        desk.close()
 
 
 @pytest.fixture(autouse=True)

@@ -24,6 +24,7 @@ from vtiger_async import ConnectError, Limits, OutcomeUnknownError, VtigerClient
 from vtiger_async.bulk.events import JobEvent, Paused, Resumed, Unreachable
 from vtiger_async.bulk.journal import Journal
 from vtiger_async.bulk.outcomes import Created, Outcome
+from vtiger_async.bulk.reporting import report_of
 from vtiger_async.sandbox import Sandbox
 
 pytestmark = pytest.mark.anyio
@@ -113,14 +114,14 @@ async def test_interactive_calls_go_on_while_a_job_waits(path: Path) -> None:
 
     stop = anyio.Event()
     limits = Limits(60, None, 200, "rolling")
+    journal = leads(path, 250)
     with Sandbox(limits=limits, records=0) as sandbox:
         async with sandbox.client(limits=limits) as crm, anyio.create_task_group() as group:
             group.start_soon(people, crm)
             await anyio.sleep(3600)
-            job = job_of(sandbox, crm, leads(path, 250), on_event=told.append, stop=stop)
-            await job.run()
+            await job_of(sandbox, crm, journal, on_event=told.append, stop=stop).run()
         assert sandbox.ledger()["refused"] == 0
-    assert job.report().open > 50
+    assert report_of(journal).open > 50
     assert len(waits) >= 5
     assert max(waits) < 60.0
     assert [type(one) for one in told] == [Paused]

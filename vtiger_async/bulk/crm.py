@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from vtiger_async.models.metadata import Module, PicklistDependency
 from vtiger_async.models.records import Record, User
 from vtiger_async.quota import Priority
+from vtiger_async.quota.events import QuotaEvent
 from vtiger_async.quota.plan import Plan as QuotaPlan
 from vtiger_async.quota.windows import WindowUse
 from vtiger_async.retry import RetryPolicy
@@ -64,6 +65,10 @@ class Crm(Protocol):
         """The quota as the client knows it now."""
         ...
 
+    def subscribe(self, listener: Callable[[QuotaEvent], object]) -> Callable[[], None]:
+        """Have a function called with each event of the quota, until what is returned is called."""
+        ...
+
     async def me(self) -> User:
         """Return the user whose key is used."""
         ...
@@ -104,10 +109,6 @@ class Crm(Protocol):
 
     async def delete(self, record_id: str, *, missing_ok: bool = False) -> None:
         """Delete a record."""
-        ...
-
-    def subscribe(self, listener: Callable[[Any], object]) -> Callable[[], None]:
-        """Have a function called with each event of the quota, in the task that makes the call."""
         ...
 
     def with_options(
