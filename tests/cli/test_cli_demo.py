@@ -18,9 +18,10 @@ from hypothesis import strategies as st
 
 import vtiger_async.sandbox
 from vtiger_async import Limits, ScaledClock
+from vtiger_async.bulk.keys import folded
 from vtiger_async.cli.demo import run_demo
 from vtiger_async.cli.demo_report import LABELS, check, time_for
-from vtiger_async.cli.organisations import folded, read_organisations
+from vtiger_async.cli.organisations import read_organisations
 from vtiger_async.errors import InvalidArgumentError
 from vtiger_async.sandbox import Sandbox
 from vtiger_async.sandbox.faults import FaultKind

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import unicodedata
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from importlib.resources import as_file, files
@@ -13,9 +12,10 @@ from typing import Final, TextIO
 
 from attrs import frozen
 
+from vtiger_async.bulk.keys import folded
 from vtiger_async.errors import InvalidArgumentError
 
-__all__ = ["FIELDS", "Organisations", "folded", "read_organisations"]
+__all__ = ["FIELDS", "Organisations", "read_organisations"]
 
 BUNDLED: Final = "organisations.csv"
 """The file that comes with the package: four hundred organisations that do not exist."""
@@ -56,15 +56,6 @@ class Organisations:
     repeated: int
     unnamed: int
     unknown: tuple[str, ...]
-
-
-def folded(name: str) -> str:
-    """Return the name as Vtiger compares it: without case, accents and trailing spaces.
-
-    Measured on Vtiger 8.4.
-    """
-    bare = (c for c in unicodedata.normalize("NFKD", name) if not unicodedata.combining(c))
-    return "".join(bare).casefold().rstrip(" ")
 
 
 def read_organisations(path: Path | None, limit: int | None) -> Organisations:

@@ -26,6 +26,7 @@ from vtiger_async.vtql import Select, parse
 from vtiger_async.wire.encode import checked_module
 
 if TYPE_CHECKING:
+    from vtiger_async.bulk import Bulk
     from vtiger_async.client.sync import Sync
     from vtiger_async.recording import Recorder
     from vtiger_async.stores import QuotaStore
@@ -228,6 +229,14 @@ class VtigerClient(DocumentOperations):
     def url(self) -> str:
         """The instance's base URL."""
         return self._core.base
+
+    @property
+    def bulk(self) -> Bulk:
+        """Bulk jobs: rows of files and iterables into the CRM, planned, exact and resumable."""
+        from vtiger_async.bulk import Bulk  # loaded by whoever has bulk jobs
+
+        admission = self._core.pipeline.admission
+        return Bulk(self, admission.clock, admission.max_in_flight)
 
     def query(self, query: str | Select, *, resume: str | None = None) -> Query:
         """Return the records of a statement, to iterate over; no call is spent yet.

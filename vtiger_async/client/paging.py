@@ -18,11 +18,10 @@ from vtiger_async.errors import AccessDeniedError, InvalidArgumentError
 from vtiger_async.models.records import Record
 from vtiger_async.types import LINE_MODULES
 from vtiger_async.vtql import Condition, F, Select
+from vtiger_async.vtql.normal import URL_BYTES
 
-__all__ = ["URL_BYTES", "Reader", "is_by_id", "widest"]
+__all__ = ["Reader", "is_by_id", "widest"]
 
-URL_BYTES = 6000
-"""Bytes that a statement may take in a URL; servers refuse long ones, at 8 KB or so."""
 _SWEEP_MARGIN = 600.0
 """Seconds by which this machine's clock may be ahead of the server's."""
 

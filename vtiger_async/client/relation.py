@@ -20,14 +20,14 @@ from typing import Any, TypeAlias
 from attrs import evolve, frozen
 
 from vtiger_async.client.ordering import reader_of
-from vtiger_async.client.paging import URL_BYTES, is_by_id, widest
+from vtiger_async.client.paging import is_by_id, widest
 from vtiger_async.client.position import Position
 from vtiger_async.client.source import PAGE, Source, by_number, count_of
 from vtiger_async.errors import AccessDeniedError, QuerySyntaxError
 from vtiger_async.models.records import Record
 from vtiger_async.types import LINE_MODULES
 from vtiger_async.vtql import F, Select
-from vtiger_async.vtql.normal import alternatives, encoded_length
+from vtiger_async.vtql.normal import URL_BYTES, alternatives, encoded_length
 from vtiger_async.vtql.tree import AllOf, AnyOf
 
 __all__ = ["Ask", "NextPage", "Relation", "related_source"]

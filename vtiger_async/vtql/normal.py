@@ -21,6 +21,7 @@ from vtiger_async.vtql.tree import AllOf, AnyOf, Condition, Expression, Scalar
 
 __all__ = [
     "MAX_ALTERNATIVES",
+    "URL_BYTES",
     "Alternatives",
     "alternatives",
     "both",
@@ -29,6 +30,9 @@ __all__ = [
 ]
 
 T = TypeVar("T")
+
+URL_BYTES: Final = 6000
+"""Bytes that a statement may take in a URL; servers refuse long ones, at 8 KB or so."""
 
 Alternatives: TypeAlias = tuple[tuple[Condition, ...], ...]
 """An OR of ANDs: one tuple of conditions for each alternative; none at all means every record."""
