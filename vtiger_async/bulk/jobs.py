@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any, Literal, TypedDict, Unpack, cast
+from typing import Any, Literal, TypedDict, Unpack
 
 import anyio
 from anyio.to_thread import run_sync
@@ -27,7 +27,7 @@ from vtiger_async.bulk.strategy import MultiWrite
 from vtiger_async.bulk.undoing import UndoReport, undo_job
 from vtiger_async.clock import Clock
 from vtiger_async.errors import InvalidArgumentError
-from vtiger_async.types import FieldValue
+from vtiger_async.types import FieldValue, is_list
 
 __all__ = ["Bulk", "LoadOptions"]
 
@@ -258,7 +258,7 @@ class Bulk:
 
 
 def _loads(rows: Any, options: LoadOptions) -> list[Load]:
-    given: list[Any] = cast("list[Any]", [*rows]) if isinstance(rows, list | tuple) else [rows]
+    given: list[Any] = [rows] if isinstance(rows, Load) or not is_list(rows) else rows
     if given and all(isinstance(one, Load) for one in given):
         if options:
             raise InvalidArgumentError(f"a Load brings its options: leave out {', '.join(options)}")
