@@ -70,7 +70,7 @@ class Bulk:
 
     async def plan(
         self,
-        rows: Source | Load | Sequence[Load],
+        rows: Source | Load | list[Load],
         *,
         journal: str | Path | None = None,
         strategy: MultiWrite | None = None,
@@ -168,7 +168,7 @@ class Bulk:
 
     async def load(
         self,
-        rows: Source | Load | Sequence[Load],
+        rows: Source | Load | list[Load],
         *,
         journal: str | Path | None = None,
         strategy: MultiWrite | None = None,
@@ -258,7 +258,7 @@ class Bulk:
 
 
 def _loads(rows: Any, options: LoadOptions) -> list[Load]:
-    given: list[Any] = [rows] if isinstance(rows, Load) or not is_list(rows) else rows
+    given: list[Any] = rows if is_list(rows) else [rows]
     if given and all(isinstance(one, Load) for one in given):
         if options:
             raise InvalidArgumentError(f"a Load brings its options: leave out {', '.join(options)}")
