@@ -80,12 +80,18 @@ def min_deps(session: nox.Session) -> None:
     """Run the tests that know a dependency on the lowest version of every one."""
     constraints = Path(session.create_tmp()) / "lowest.txt"
     constraints.write_text("\n".join(lowest_versions()) + "\n", encoding="utf-8")
-    session.install("-e", ".[all]", *group("test"), "-c", str(constraints))
+    # The example's broker wants a newer redis than the client does.
+    tools = [requirement for requirement in group("test") if requirement not in group("examples")]
+    session.install("-e", ".[all]", *tools, "-c", str(constraints))
     session.run("python", "-m", "pip", "list")
     # Before 4.16, anyio leaves the socket of a cancelled connect to the garbage collector.
     leaks = "ignore::pytest.PytestUnraisableExceptionWarning"
     # The tests of the project's files and of the sandbox's engine touch none.
-    apart = ("--ignore=tests/project", "--ignore-glob=tests/sandbox/test_engine_*")
+    apart = (
+        "--ignore=tests/examples",
+        "--ignore=tests/project",
+        "--ignore-glob=tests/sandbox/test_engine_*",
+    )
     session.run("python", "-m", "pytest", "-q", "-W", leaks, *apart, *session.posargs)
 
 

@@ -71,6 +71,10 @@ if TYPE_CHECKING:
     from vtiger_async.client.sync import Change, Sync
     from vtiger_async.models.inventory import LineItem, Totals
     from vtiger_async.quota.plan import Plan
+    from vtiger_async.stores import SharedQuotaWarning
+    from vtiger_async.stores.postgres import PostgresQuota
+    from vtiger_async.stores.redis import RedisQuota
+    from vtiger_async.stores.sqlite import SQLiteQuota
 
 __version__ = "0.1.0"
 __all__ = [
@@ -107,6 +111,7 @@ __all__ = [
     "PicklistDependency",
     "PicklistValue",
     "Plan",
+    "PostgresQuota",
     "Problem",
     "Query",
     "QuerySyntaxError",
@@ -116,15 +121,18 @@ __all__ = [
     "Record",
     "RecordId",
     "RecordNotFoundError",
+    "RedisQuota",
     "RelatedRecords",
     "RelatedTypes",
     "Relation",
     "RequestTimeoutError",
     "RetryPolicy",
+    "SQLiteQuota",
     "ScaledClock",
     "Select",
     "ServerError",
     "ServiceName",
+    "SharedQuotaWarning",
     "SilentChange",
     "SilentChangeError",
     "SilentChangeWarning",
@@ -149,6 +157,10 @@ _LATER = {
     "Change": "client.sync",
     "LineItem": "models.inventory",
     "Plan": "quota.plan",
+    "PostgresQuota": "stores.postgres",
+    "RedisQuota": "stores.redis",
+    "SQLiteQuota": "stores.sqlite",
+    "SharedQuotaWarning": "stores",
     "Sync": "client.sync",
     "Totals": "models.inventory",
 }

@@ -118,12 +118,15 @@ def _take_terminal() -> None:
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
 
-def run_on_terminal(*arguments: str, typed: str = "", **variables: str) -> Result:
+def run_on_terminal(
+    *arguments: str, typed: str = "", after: str = ": ", **variables: str
+) -> Result:
     """Run the command line as another process on a terminal; all it shows is in `out`.
 
     Args:
         arguments: The arguments.
-        typed: What is typed once it asks, after a colon and a space.
+        typed: What is typed once it asks.
+        after: What it shows last when it asks; else a colon and a space.
         variables: The environment.
     """
     ours, theirs = pty.openpty()
@@ -152,7 +155,7 @@ def run_on_terminal(*arguments: str, typed: str = "", **variables: str) -> Resul
             if not chunk:
                 break
             shown += chunk
-            if typed and not asked and shown.endswith(b": "):
+            if typed and not asked and shown.endswith(after.encode()):
                 asked = True
                 os.write(ours, typed.encode())
         os.close(ours)

@@ -47,7 +47,7 @@ class TestConstructor:
             ("max_in_flight", 8), ("timeout", 30.0), ("max_wait", 60.0), ("retry", RetryPolicy()),
             ("http_client", None), ("metadata_ttl", 3600), ("clock", None), ("validate", "auto"),
             ("strict", False), ("session_api", False), ("spread", "fast"), ("reserve", 0.0),
-            ("recorder", None),
+            ("quota", None), ("recorder", None),
         ]  # fmt: skip
         positional = [p for p in parameters if p.kind is not inspect.Parameter.KEYWORD_ONLY]
         assert [(p.name, p.default) for p in positional] == [

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import sys
-from datetime import UTC, datetime
 from typing import Annotated, Any, cast
 
 import typer
 from attrs import asdict
 
 from vtiger_async import __version__
-from vtiger_async.cli import sandbox
+from vtiger_async.cli import quota, sandbox
 from vtiger_async.cli.demo import demo
 from vtiger_async.cli.exits import ExitCode, fail, note
 from vtiger_async.cli.fields import json_object, named_values
@@ -26,7 +25,6 @@ from vtiger_async.errors import (
 )
 from vtiger_async.models.metadata import Field
 from vtiger_async.models.records import Record
-from vtiger_async.quota import WindowUse
 from vtiger_async.vtql import parse
 
 __all__ = ["app"]
@@ -42,6 +40,7 @@ app = typer.Typer(
 app.command()(demo)
 app.command(context_settings=SETTINGS)(record)
 app.command()(tour)
+app.add_typer(quota.app, name="quota")
 app.add_typer(sandbox.app, name="sandbox")
 
 IdArgument = Annotated[str, typer.Argument(metavar="ID", help="A record's id, as 3x42.")]
@@ -87,34 +86,6 @@ def whoami() -> Job:
         session.out.record(await session.crm.me())
 
     return job
-
-
-@app.command()
-@connected
-def quota() -> Job:
-    """Show what is left of the quota. It costs one call, whose answer tells.
-
-    No answer tells of the hour: of it, only the calls of this one process are known.
-    """
-
-    async def job(session: Session) -> None:
-        await session.crm.me()
-        seen = session.crm.quota
-        with session.out.rows() as writer:
-            for use in (seen.minute, seen.hour, seen.day):
-                writer.add(_window(use))
-
-    return job
-
-
-def _window(use: WindowUse) -> dict[str, Any]:
-    next_at = datetime.fromtimestamp(use.next_at, UTC).isoformat(timespec="seconds")
-    return {
-        "window": use.name,
-        "limit": use.limit,
-        "remaining": use.remaining,
-        "next_call_at": next_at,
-    }
 
 
 @app.command()

@@ -18,14 +18,25 @@ from attrs import frozen
 
 from vtiger_async.cli.exits import exits, note
 from vtiger_async.cli.output import Format, Output
+from vtiger_async.cli.quota_store import store_at, told_on_stderr
 from vtiger_async.client import VtigerClient
 from vtiger_async.client.core import Quota
 from vtiger_async.errors import ApiError, ConfigurationError
 
 if TYPE_CHECKING:
     from vtiger_async.recording import Recorder
+    from vtiger_async.stores import QuotaStore
 
-__all__ = ["RECORDER", "Job", "OutputOption", "Session", "connected", "quota_line"]
+__all__ = [
+    "RECORDER",
+    "Connection",
+    "Job",
+    "OutputOption",
+    "Session",
+    "connected",
+    "quota_line",
+    "with_connection",
+]
 
 RECORDER: ContextVar[Recorder | None] = ContextVar("vtiger_async_recorder", default=None)
 """What records the calls of a command, while `vtiger-async record` runs it."""
@@ -61,12 +72,65 @@ Job: TypeAlias = Callable[[Session], Coroutine[Any, Any, None]]
 
 
 @frozen
-class _Options:
-    """The values of the shared options."""
+class Connection:
+    """What the shared options say, before anything is opened or asked for.
 
-    client: VtigerClient
+    Attributes:
+        url: The instance, if one was given.
+        username: The user, if one was given.
+        key_stdin: Whether standard input holds the access key.
+        edition: The instance's edition, if it was given.
+        users: Its paid users, if they were given.
+        session_api: Whether calls go over webservice.php.
+        store: Where the quota is kept, if it is shared.
+        output: The format of the data that was chosen.
+        verbose: Whether to tell on stderr what the client does.
+    """
+
+    url: str | None
+    username: str | None
+    key_stdin: bool
+    edition: str | None
+    users: int | None
+    session_api: bool
+    store: QuotaStore | None
     output: Format | None
     verbose: bool
+
+    def client(self, **more: Any) -> VtigerClient:
+        """Return a client that has not made a call yet.
+
+        Args:
+            more: Further arguments of `VtigerClient`.
+
+        Raises:
+            ConfigurationError: There is no instance, no user or no key, or they make no sense.
+        """
+        if not self.url:
+            raise ConfigurationError("no instance: give --url, or set VTIGER_URL")
+        if not self.username:
+            raise ConfigurationError("no user: give --username, or set VTIGER_USERNAME")
+        return VtigerClient(
+            self.url,
+            self.username,
+            _access_key(from_stdin=self.key_stdin),
+            edition=self.edition,
+            users=self.users,
+            recorder=RECORDER.get(),
+            session_api=self.session_api,
+            quota=self.store,
+            **more,
+        )
+
+    def run(self, job: Job, client: VtigerClient) -> None:
+        """Do a job with a client, and close the client.
+
+        Args:
+            job: What to do.
+            client: What `client()` gave.
+        """
+        with _logging(verbose=self.verbose), told_on_stderr(self.store):
+            anyio.run(_run, job, client, self.output)
 
 
 def _options(
@@ -118,22 +182,21 @@ def _options(
             rich_help_panel=_PANEL,
         ),
     ] = False,
-) -> _Options:
-    """Return the values of the shared options, with a client that has not made a call yet."""
-    if not url:
-        raise ConfigurationError("no instance: give --url, or set VTIGER_URL")
-    if not username:
-        raise ConfigurationError("no user: give --username, or set VTIGER_USERNAME")
-    client = VtigerClient(
-        url,
-        username,
-        _access_key(from_stdin=key_stdin),
-        edition=edition,
-        users=users,
-        recorder=RECORDER.get(),
-        session_api=session_api,
-    )
-    return _Options(client, output, verbose)
+    quota_store: Annotated[
+        str | None,
+        typer.Option(
+            "--quota-store",
+            metavar="URL",
+            envvar="VTIGER_QUOTA",
+            help="Where the quota is shared with other processes: sqlite:///absolute/path, "
+            "redis://host:6379/0 or postgresql://host/database.",
+            rich_help_panel=_PANEL,
+        ),
+    ] = None,
+) -> Connection:
+    """Return the values of the shared options."""
+    store = None if not quota_store else store_at(quota_store)
+    return Connection(url, username, key_stdin, edition, users, session_api, store, output, verbose)
 
 
 def _access_key(*, from_stdin: bool) -> str:
@@ -150,22 +213,20 @@ def _access_key(*, from_stdin: bool) -> str:
     return str(typer.prompt("Access key", hide_input=True, err=True))
 
 
-def connected(body: Callable[..., Job]) -> Callable[..., None]:
-    """Return a command that has the shared options besides those of `body`, and runs its job.
+def with_connection(body: Callable[..., None]) -> Callable[..., None]:
+    """Return a command that has the shared options besides those of `body`.
 
-    `body` itself runs before the event loop does: there it may read standard input and ask, and
-    Ctrl-C ends it at once.
+    `body` is called with its own, and with the shared ones as `connection`.
     """
-    own = inspect.signature(body, eval_str=True).parameters.values()
+    found = inspect.signature(body, eval_str=True).parameters.values()
+    own = [parameter for parameter in found if parameter.name != "connection"]
     shared = list(inspect.signature(_options, eval_str=True).parameters.values())
 
     @functools.wraps(body)
     def command(**given: Any) -> None:
         with exits():
-            options = _options(**{p.name: given.pop(p.name) for p in shared})
-            job = body(**given)
-            with _logging(verbose=options.verbose):
-                anyio.run(_run, job, options)
+            connection = _options(**{p.name: given.pop(p.name) for p in shared})
+            body(connection=connection, **given)
 
     # typer reads the signature; what `wraps` left there is the body's own.
     del command.__wrapped__
@@ -175,10 +236,25 @@ def connected(body: Callable[..., Job]) -> Callable[..., None]:
     return command
 
 
-async def _run(job: Job, options: _Options) -> None:
-    async with options.client as crm:
+def connected(body: Callable[..., Job]) -> Callable[..., None]:
+    """Return a command that has the shared options besides those of `body`, and runs its job.
+
+    `body` itself runs before the event loop does: there it may read standard input and ask, and
+    Ctrl-C ends it at once.
+    """
+
+    @functools.wraps(body)
+    def command(*, connection: Connection, **given: Any) -> None:
+        client = connection.client()  # first: the key may stand before the body's own input
+        connection.run(body(**given), client)
+
+    return with_connection(command)
+
+
+async def _run(job: Job, client: VtigerClient, output: Format | None) -> None:
+    async with client as crm:
         try:
-            await job(Session(crm, Output.on_stdout(options.output)))
+            await job(Session(crm, Output.on_stdout(output)))
             await _describe_recorded(crm)
         finally:
             _log.info(quota_line(crm.quota))

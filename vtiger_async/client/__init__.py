@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from vtiger_async.bulk import Bulk
     from vtiger_async.client.sync import Sync
     from vtiger_async.recording import Recorder
+    from vtiger_async.stores import QuotaStore
 
 __all__ = ["VtigerClient"]
 
@@ -71,6 +72,8 @@ class VtigerClient(DocumentOperations):
             and the server forgets sessions by itself.
         spread: How bulk calls use up the day: `"fast"`, as minute and hour allow, or `"even"`.
         reserve: The share of the day's calls, from 0 to below 1, that is left to other programs.
+        quota: Where the counts of calls are kept, for several processes that call one instance:
+            `SQLiteQuota`, `RedisQuota` or `PostgresQuota`. Without it, in this process.
         recorder: Keeps every request and its answer, and writes them scrubbed to a file.
 
     Raises:
@@ -99,6 +102,7 @@ class VtigerClient(DocumentOperations):
         session_api: bool = False,
         spread: Spread = "fast",
         reserve: float = 0.0,
+        quota: QuotaStore | None = None,
         recorder: Recorder | None = None,
     ) -> None:
         base = base_url(url)
@@ -114,8 +118,15 @@ class VtigerClient(DocumentOperations):
             raise ConfigurationError(f"metadata_ttl is a number from 0, not {metadata_ttl!r}")
         granted = limits_of(edition, users=users, boosters=boosters, limits=limits)
         self._options = CallOptions(timeout, max_wait, retry)
-        ledger = Ledger(granted, spread, reserve)
-        admission = Admission(ledger, clock or SystemClock(), max_in_flight)
+        clock = clock or SystemClock()
+        if quota is None:
+            admission = Admission(Ledger(granted, spread, reserve), clock, max_in_flight)
+        else:
+            from vtiger_async.client.shared import shared_admission  # most programs share nothing
+
+            admission = shared_admission(
+                quota, base, granted, clock, max_in_flight, spread=spread, reserve=reserve
+            )
         http = Http.with_key(username, access_key, max_in_flight, http_client)
         if recorder is not None:
             http.observer = recorder.observer(username, access_key)

@@ -248,4 +248,7 @@ class Core:
         if not self._closed:
             self._check_loop()
             self._closed = True
+            admission = self.pipeline.admission
+            if admission.loans is not None:
+                await admission.loans.aclose(admission.now())
             await self.http.aclose()

@@ -203,9 +203,12 @@ class Pipeline:
         else:
             admission.slots.answered()
         admission.leave(ticket, seen)
-        if answer.status == 429:
-            raise self._refused(answer, seen)
-        self.admission.ledger.accept()
+        refused = self._refused(answer, seen) if answer.status == 429 else None
+        if admission.loans is not None:
+            await admission.loans.report(admission.now())
+        if refused is not None:
+            raise refused
+        admission.ledger.accept()
         try:
             return decode(answer, lenient=call.lenient)
         except ServerError as error:

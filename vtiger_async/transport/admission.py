@@ -11,7 +11,7 @@ import math
 from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
 import anyio
 from attrs import define, field
@@ -21,7 +21,7 @@ from vtiger_async.errors import QuotaExhaustedError
 from vtiger_async.quota import Ledger, Priority
 from vtiger_async.quota.headers import NOTHING, Observation
 
-__all__ = ["Admission", "Slots", "Ticket"]
+__all__ = ["Admission", "Loans", "Slots", "Ticket"]
 
 _ORDER: tuple[Priority, ...] = ("interactive", "sync", "bulk")
 _TURN = 20
@@ -81,6 +81,26 @@ class Slots:
             self.now = max(1.0, self.now * 2.0 / 3.0)
 
 
+class Loans(Protocol):
+    """The part of a ledger that borrows calls from a quota shared with other processes."""
+
+    def opens(self, now: float, priority: Priority) -> float:
+        """Return when the first of a class may go, or ask again."""
+        ...
+
+    async def refill(self, now: float, priority: Priority, waiting: int) -> None:
+        """Ask for calls, if there are none and it is time to ask."""
+        ...
+
+    async def report(self, now: float) -> None:
+        """Tell at once what other processes wait for."""
+        ...
+
+    async def aclose(self, now: float) -> None:
+        """Give back what was lent."""
+        ...
+
+
 @define(eq=False)
 class Admission:
     """The one door to the server: concurrency and quota, by priority, first come, first served.
@@ -91,6 +111,7 @@ class Admission:
         max_in_flight: The most calls that are under way at once.
         slots: How many may be under way now.
         listeners: Who is told what happens at the door.
+        loans: The ledger again, where its quota is shared with other processes.
     """
 
     ledger: Ledger
@@ -98,6 +119,7 @@ class Admission:
     max_in_flight: int
     slots: Slots = field(init=False)
     listeners: tuple[Callable[[Any], object], ...] = field(default=(), init=False)
+    loans: Loans | None = None
     _queues: dict[Priority, deque[_Waiter]] = field(init=False)
     _epoch: float | None = field(default=None, init=False)
     _passed: int = field(default=0, init=False)
@@ -161,6 +183,9 @@ class Admission:
     ) -> Ticket:
         while True:
             now = self.now()
+            if self.loans is not None and queue[0] is waiter and self._may_go(now, priority):
+                await self.loans.refill(now, priority, len(queue))
+                now = self.now()
             pause = deadline - now
             if queue[0] is waiter:
                 opens = self._opens(now, priority)
@@ -178,14 +203,21 @@ class Admission:
     def _opens(self, now: float, priority: Priority) -> float:
         """Return when the first of a class may go; infinity where it is to be woken for that."""
         ledger = self.ledger
-        if ledger.in_flight >= self._slots(now, priority) or ledger.probing(now):
+        if not self._may_go(now, priority):
             return math.inf
-        if not self._has_turn(priority):
-            return math.inf
+        if self.loans is not None:
+            return self.loans.opens(now, priority)
         until = ledger.next_grant(now).until
         if until > now or priority == "interactive" or self._passed >= _TURN:
             return until
         return ledger.next_paced(now, priority).until
+
+    def _may_go(self, now: float, priority: Priority) -> bool:
+        """Return whether there is a slot, no answer to be awaited, and nobody to go before."""
+        ledger = self.ledger
+        if ledger.in_flight >= self._slots(now, priority) or ledger.probing(now):
+            return False
+        return self._has_turn(priority)
 
     def _slots(self, now: float, priority: Priority) -> float:
         """Return how many calls may be under way: one fewer where a person may come any moment."""

@@ -1,0 +1,143 @@
+"""The shared quota in a file: for all processes of one machine, and across their restarts."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import threading
+from contextlib import closing
+
+import anyio
+import anyio.to_thread
+from attrs import define, field, frozen
+
+from vtiger_async.errors import ConfigurationError
+from vtiger_async.quota.fleet import Fleet, Message, Reply
+from vtiger_async.quota.lending import exchange
+from vtiger_async.stores import StoreError, checked_members
+
+__all__ = ["SQLiteQuota"]
+
+_BUSY = 1.5
+"""Seconds that another process may hold the file."""
+_TABLE = (
+    "CREATE TABLE IF NOT EXISTS vtiger_quota "
+    "(instance TEXT PRIMARY KEY, state TEXT NOT NULL) WITHOUT ROWID"
+)
+_KEEP = (
+    "INSERT INTO vtiger_quota VALUES (?, ?) "
+    "ON CONFLICT (instance) DO UPDATE SET state = excluded.state"
+)
+
+
+def _text(path: str | os.PathLike[str]) -> str:
+    return os.fspath(path)
+
+
+@frozen
+class SQLiteQuota:
+    """Keeps the quota in an SQLite file: for all processes of one machine, and across restarts.
+
+    The file must lie on a local disk: SQLite's locks do not hold on a network's. It is made when it
+    is not there, and holds counts alone, by the instance's address.
+
+    Attributes:
+        path: The file.
+        members: How many processes to reckon with while the file has never been usable.
+
+    Raises:
+        ConfigurationError: The path is empty or in memory, or members is not a number from 1.
+    """
+
+    path: str = field(converter=_text)
+    members: int = field(default=4, validator=checked_members)
+
+    def __attrs_post_init__(self) -> None:
+        if not self.path or self.path == ":memory:":
+            raise ConfigurationError("SQLiteQuota wants the path of a file")
+
+    def connect(self, instance: str, factor: float, epoch: float) -> SQLiteConnection:
+        """Return a way to the quota of one instance; nothing is opened yet.
+
+        Args:
+            instance: Its base URL.
+            factor: Not needed: all processes of a machine have one clock.
+            epoch: Not needed either.
+        """
+        return SQLiteConnection(self.path, instance)
+
+
+@define(eq=False)
+class SQLiteConnection:
+    """One client's way to the file; its work is done in a worker thread.
+
+    Attributes:
+        path: The file.
+        instance: The instance's base URL.
+    """
+
+    path: str
+    instance: str
+    _open: sqlite3.Connection | None = field(default=None, init=False)
+    _lock: threading.Lock = field(factory=threading.Lock, init=False)
+
+    async def exchange(self, message: Message, now: float) -> Reply:
+        """Carry a message to the state, and the reply back.
+
+        Args:
+            message: What the process says.
+            now: Unix seconds.
+
+        Raises:
+            StoreError: The file cannot be used.
+        """
+        return await anyio.to_thread.run_sync(self._exchange, message, now)
+
+    async def aclose(self) -> None:
+        """Close the file."""
+        with anyio.CancelScope(shield=True):
+            await anyio.to_thread.run_sync(self._close)
+
+    def _exchange(self, message: Message, now: float) -> Reply:
+        with self._lock:
+            try:
+                return self._within(message, now)
+            except (sqlite3.Error, ValueError, TypeError, KeyError) as error:
+                self._drop()
+                raise StoreError(f"{self.path}: {error}") from error
+
+    def _within(self, message: Message, now: float) -> Reply:
+        connection = self._connection()
+        with connection:  # it commits, or undoes all where anything is raised
+            connection.execute("BEGIN IMMEDIATE")
+            row = connection.execute(
+                "SELECT state FROM vtiger_quota WHERE instance = ?", (self.instance,)
+            ).fetchone()
+            fleet = Fleet.load(None if row is None else json.loads(row[0]))
+            reply = exchange(fleet, now, message)
+            connection.execute(_KEEP, (self.instance, json.dumps(fleet.dump())))
+        return reply
+
+    def _connection(self) -> sqlite3.Connection:
+        if self._open is None:
+            # Any worker thread may be next; the lock lets one in at a time.
+            opened = sqlite3.connect(
+                self.path, timeout=_BUSY, isolation_level=None, check_same_thread=False
+            )
+            self._open = opened
+            with closing(opened.execute("PRAGMA journal_mode = WAL")):
+                pass
+            # The last moment may be lost with the power, as it is with any store: never the file.
+            opened.execute("PRAGMA synchronous = NORMAL")
+            opened.execute(_TABLE)
+        return self._open
+
+    def _drop(self) -> None:
+        opened, self._open = self._open, None
+        if opened is not None:
+            opened.close()
+
+    def _close(self) -> None:
+        with self._lock:
+            self._drop()
