@@ -14,6 +14,9 @@ nox.options.sessions = ["lint", "types", "tests", "docs"]
 
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 
+PYTEST = ("-m", "pytest", "-q", "-n", "auto")
+"""The whole suite, on all cores."""
+
 WITHOUT_ITS_EXTRA = """
 try:
     import vtiger_async.{part}
@@ -70,7 +73,7 @@ def tests(session: nox.Session) -> None:
     """Run all tests, and fail under 95 % of branch coverage."""
     session.install("-e", ".[all]", *group("test"))
     session.run("coverage", "erase")
-    session.run("coverage", "run", "-m", "pytest", *session.posargs)
+    session.run("coverage", "run", *PYTEST, *session.posargs)
     session.run("coverage", "combine")
     session.run("coverage", "report")
 
@@ -92,14 +95,14 @@ def min_deps(session: nox.Session) -> None:
         "--ignore=tests/project",
         "--ignore-glob=tests/sandbox/test_engine_*",
     )
-    session.run("python", "-m", "pytest", "-q", "-W", leaks, *apart, *session.posargs)
+    session.run("python", *PYTEST, "-W", leaks, *apart, *session.posargs)
 
 
 @nox.session
 def newest_deps(session: nox.Session) -> None:
     """Run all tests on the newest version of everything, transitive dependencies included."""
     session.install("-U", "--upgrade-strategy", "eager", "-e", ".[all]", *group("test"))
-    session.run("python", "-m", "pytest", "-q", *session.posargs)
+    session.run("python", *PYTEST, *session.posargs)
 
 
 @nox.session

@@ -24,10 +24,12 @@ async def main(url: str, access_key: str, path: str, factor: str, epoch: str) ->
     clock = ScaledClock(float(factor), epoch=float(epoch))
     journal = Journal.open(Path(path))
     async with VtigerClient(url, "admin", access_key, clock=clock) as crm:
-        print("go", flush=True)
+        sys.stdout.write("go\n")
+        sys.stdout.flush()
         report = await Job(crm, clock, journal).run()
-    print(json.dumps(asdict(report), default=str), flush=True)
+    sys.stdout.write(json.dumps(asdict(report), default=str))
 
 
 if __name__ == "__main__":
-    anyio.run(main, *sys.argv[1:])
+    url, access_key, path, factor, epoch = sys.argv[1:]
+    anyio.run(main, url, access_key, path, factor, epoch)

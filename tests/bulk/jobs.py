@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from vtiger_async.bulk.journal import Journal
 from vtiger_async.bulk.keys import folded
 from vtiger_async.bulk.outcomes import Outcome
 from vtiger_async.bulk.steps import LoadInfo, Step
+from vtiger_async.quota.events import Granted
 from vtiger_async.sandbox import Sandbox
 
 OWNER = "19x1"
@@ -66,6 +68,24 @@ def names_in(sandbox: Sandbox, module: str = "Accounts", field: str = "accountna
     """Return what the living records of a module have in a field, in their order."""
     rows = sandbox.engine.store.rows(f'SELECT "{field}" FROM {module} WHERE row_state = 0')
     return [row[0] for row in rows]
+
+
+@contextmanager
+def ending_after(crm: VtigerClient, calls: int, end: Callable[[], object]) -> Generator[None]:
+    """Call `end` when so many calls of the client were granted, and once only."""
+    seen = 0
+
+    def hear(event: object) -> None:
+        nonlocal seen
+        seen += isinstance(event, Granted)
+        if seen == calls:
+            end()
+
+    forget = crm.subscribe(hear)
+    try:
+        yield
+    finally:
+        forget()
 
 
 def dump(sandbox: Sandbox, module: str, without: Sequence[str] = ("modifiedtime",)) -> list[Any]:

@@ -132,7 +132,9 @@ async def test_all_actions_in_the_order_of_their_turns(sandbox: Sandbox, path: P
     assert kinds == {
         1: Created, 2: Created, 3: Revised, 4: Deleted, 5: Unchanged, 6: Skipped, 7: Rejected,
     }  # fmt: skip
-    assert by_row["Accounts", 7].problems == ("phone: too long", "fax: too long")
+    rejected = by_row["Accounts", 7]
+    assert isinstance(rejected, Rejected)
+    assert rejected.problems == ("phone: too long", "fax: too long")
 
 
 async def test_a_row_whose_parent_failed_is_rejected(sandbox: Sandbox, path: Path) -> None:

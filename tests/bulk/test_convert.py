@@ -404,6 +404,19 @@ def test_flat_lines_are_read_by_name() -> None:
     ]
 
 
+def test_lines_made_of_flat_ones_are_told_with_their_column() -> None:
+    """What `check` finds in a line names the column of that field, and nothing twice."""
+    given = {"P": Column("LineItems.productid", by="id"), "Q": Column("LineItems.quantity")}
+    converter = Converter(LINES_MODULE, FieldMapping(given))
+    lines: dict[str, Any] = {"LineItems": [{"productid": "4x1", "quantity": 1}]}
+    (problem,) = converter.check(lines, "revise", KNOWN)
+    assert problem.field == "LineItems[0].productid"
+    assert problem.reason == "column 'P': 4x1 is of Contacts"
+    found = converter.convert({"P": "Pen", "Q": "1"})
+    (problem,) = converter.check({"LineItems": [{"quantity": 1}]}, "revise", KNOWN, found)
+    assert problem.reason == "column 'P': 'Pen' is not a record's id"
+
+
 def test_nested_lines_are_read_like_flat_ones() -> None:
     """Each value by its name; products by name have still to be found, in their line."""
     mapping = FieldMapping.of({"L": "LineItems", "N": "name", "O": "owner"}, None, LINES_MODULE)

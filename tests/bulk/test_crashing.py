@@ -27,7 +27,7 @@ from vtiger_async.clock import ScaledClock
 from vtiger_async.sandbox import Sandbox
 
 ROOT = Path(__file__).resolve().parents[2]
-SEEDS = int(os.environ.get("VTIGER_ASYNC_KILLS", "5"))
+SEEDS = int(os.environ.get("VTIGER_ASYNC_KILLS", "3"))
 FACTOR = 300.0
 LOADS = (
     LoadInfo("Accounts", "upsert", ("accountname",)),

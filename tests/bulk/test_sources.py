@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import os
 import tracemalloc
@@ -13,8 +14,11 @@ from typing import Any
 import anyio
 import anyio.lowlevel
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from vtiger_async.bulk.errors import SourceError
+from vtiger_async.bulk.files import csv_chunks, csv_head
 from vtiger_async.bulk.rows import RaggedRow
 from vtiger_async.bulk.sources import Format, Rows, Source, open_rows, peek
 
@@ -317,3 +321,21 @@ async def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         assert peak < 1_000_000
+
+
+TEXT = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"), max_size=6)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.tuples(TEXT, TEXT), max_size=5), st.sampled_from(",;\t|"))
+def test_whatever_a_writer_of_csv_quotes_is_read_back(
+    tmp_path_factory: pytest.TempPathFactory, cells: list[tuple[str, str]], mark: str
+) -> None:
+    """Delimiters, quotes and line breaks of any kind inside of cells survive."""
+    path = tmp_path_factory.getbasetemp() / "quoted.csv"
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file, delimiter=mark).writerows([("a", "b"), *cells])
+    columns, found = csv_head(path, "utf-8-sig", None)
+    assert (columns, found) == (("a", "b"), mark)
+    rows = [row for chunk in csv_chunks(path, "utf-8-sig", mark, columns) for _, row in chunk]
+    assert rows == [dict(zip("ab", pair, strict=True)) for pair in cells]

@@ -29,7 +29,7 @@ def test_the_second_command_passes_the_tests() -> None:
     assert second.count("\n") == 1
     assert second.startswith("python3 -m venv .venv && .venv/bin/pip install -q -U pip && ")
     assert "--group test" in second
-    assert second.endswith(" && .venv/bin/python -m pytest -q\n")
+    assert second.endswith(" && .venv/bin/python -m pytest -q -n auto\n")
 
 
 def test_five_lines_say_what_this_is() -> None:
@@ -44,7 +44,7 @@ def test_the_quick_start_has_ten_lines() -> None:
     """The first Python block is ten lines long, blank ones not counted."""
     first = blocks("python")[0]
     assert len([line for line in first.splitlines() if line.strip()]) == 10
-    assert README.index("```python") > README.index("pytest -q\n")
+    assert README.index("```python") > README.index("pytest -q -n auto\n")
 
 
 def test_ci_takes_its_test_command_from_here() -> None:

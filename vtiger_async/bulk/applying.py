@@ -54,13 +54,14 @@ class Job:
     Args:
         crm: The client.
         clock: The time.
-        journal: The journal of a job that is planned. It stays open.
+        journal: The journal of a job that is planned.
         strategy: What creates many records in one call, if anything does.
         on_event: Is called when the job pauses, and when it goes on.
         workers: Calls that are under way at once.
         stop: Ends the job when it is set; what is under way comes to its end.
         stop_on_pause: Whether the job ends where it would wait for more than ten minutes for quota.
         patience: Seconds for which the instance may fail at every call before the job ends.
+        owns_journal: Whether the journal is closed when the job has ended, or with `aclose()`.
 
     Raises:
         JournalError: It is the journal of another instance, or not of a job that can be applied.
@@ -78,8 +79,11 @@ class Job:
         stop: anyio.Event | None = None,
         stop_on_pause: bool = False,
         patience: float = 3600.0,
+        owns_journal: bool = False,
     ) -> None:
         _check(crm, journal)
+        self._owns_journal = owns_journal
+        self._report: Report | None = None
         self._journal = journal
         self._clock = clock
         self._workers = workers
@@ -114,9 +118,28 @@ class Job:
 
     def report(self) -> Report:
         """Return what came of the job so far, in all its runs."""
-        report = report_of(self._journal)
+        report = self._report or report_of(self._journal)
         report.seconds = self._seconds
         return report
+
+    async def __aenter__(self) -> Self:
+        """Return the job."""
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """End it, as `aclose` does."""
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """End the job where it is; whoever leaves the iteration early calls it, or uses `with`.
+
+        Nothing runs between two outcomes, so there is nothing to wait for but the closing of the
+        journal. What is open is done by the next job on it.
+        """
+        self._is_over = True
+        if self._owns_journal and self._report is None:
+            self._report = await anyio.to_thread.run_sync(report_of, self._journal)
+            self._journal.close()
 
     def __aiter__(self) -> Self:
         """Return the job."""
@@ -131,6 +154,7 @@ class Job:
         """
         while not self._outcomes:
             if self._is_over:
+                await self.aclose()
                 raise StopAsyncIteration
             await self._stretch(self._until_some_came)
         return self._outcomes.popleft()
@@ -154,6 +178,7 @@ class Job:
                 await self._stretch(None)
         finally:
             self._listener = self._outcomes.append
+        await self.aclose()
         return self.report()
 
     # A stretch of work: everything that runs, runs within it.

@@ -12,6 +12,7 @@ from contextvars import ContextVar
 from typing import Any, Final, Literal, TypeAlias
 
 import anyio
+import anyio.lowlevel
 from attrs import define, field, frozen
 
 from vtiger_async.bulk.crm import Crm
@@ -207,6 +208,7 @@ class Door:
 
     async def enter(self) -> Passage:
         """Wait until a call may be intended."""
+        await anyio.lowlevel.checkpoint_if_cancelled()  # a call that goes at once never waits
         while not self.is_open:
             await self._left.wait()
         self._waiting += 1

@@ -273,8 +273,11 @@ class Converter:
             found = line_problems(checked_lines(lines), known.prefixes)
         except InvalidArgumentError as error:
             found = [Problem(LINES, lines, error.message)]
-        header = self._header_of.get(LINES, "")
-        yield from (_located(problem, header) for problem in found if problem.field not in absent)
+        for problem in found:
+            flat = f"{LINES}.{problem.field.rpartition('.')[2]}"
+            if problem.field not in absent and flat not in absent:
+                header = self._header_of.get(LINES) or self._header_of.get(flat, "")
+                yield _located(problem, header)
 
 
 def _located(problem: Problem, header: str) -> Problem:

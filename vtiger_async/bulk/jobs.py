@@ -160,6 +160,7 @@ class Bulk:
                 workers=self._workers,
                 stop=stop,
                 stop_on_pause=stop_on_pause,
+                owns_journal=True,
             )
         except BaseException:
             journal.close()

@@ -125,6 +125,12 @@ class Journal:
         """Close the file."""
         self._database.close()
 
+    def delete(self) -> None:
+        """Close the file, and delete it with what belongs to it."""
+        self.close()
+        for suffix in ("", "-wal", "-shm"):
+            Path(f"{self.path}{suffix}").unlink(missing_ok=True)
+
     # What the job is.
 
     def fact(self, name: str) -> Any:
