@@ -120,7 +120,7 @@ def test_paths_are_beside_the_file_and_numbers_are_exact(job: Path) -> None:
         ('[[load]]\nfile = "orgs.csv"\nmodule = "A"\nset = "b=c"', "load 1: set: a table"),
         ('[[load]]\nfile = "none.csv"\nmodule = "A"', "load 1: file: "),
         ('[[load]]\nfile = "orgs.csv"\nmodule = "A"\nmode = "all"', "load 1: mode is one of"),
-        (f'{JOB}[[load]]\nfile = "orgs.csv"\nmodule = "A"\nmode = "upsert"', "load 3: mode"),
+        (f'{JOB}[[load]]\nfile = "orgs.csv"\nmodule = "A"\nmode = "upsert"', "load 3: A: mode"),
     ],
 )
 def test_what_is_wrong_is_named(job: Path, text: str, says: str) -> None:
