@@ -127,7 +127,6 @@ KINDS = {"bare": bare, "job": job}
 
 def child(kind: str, count: int, described: Path) -> None:
     """Run one of them, and print what it took."""
-
     stub = Stub(described.read_bytes())
 
     async def main() -> None:

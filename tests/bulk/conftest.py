@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import anyio.lowlevel
+import anyio.to_thread
 import pytest
 from planned import Desk
 
@@ -18,3 +21,18 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
         desk = Desk(tmp_path, sandbox)
         yield desk
         desk.close()
+
+
+@pytest.fixture(autouse=True)
+def _no_threads_on_virtual_time(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Run in the event loop what goes to a thread: virtual time would leap while it runs."""
+    if request.node.get_closest_marker("virtual_time") is None:
+        return
+
+    async def run_sync(function: Callable[..., Any], *arguments: Any) -> Any:
+        await anyio.lowlevel.checkpoint()
+        return function(*arguments)
+
+    monkeypatch.setattr(anyio.to_thread, "run_sync", run_sync)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, get_args
@@ -14,10 +15,21 @@ from vtiger_async.bulk.planning import plan_job
 from vtiger_async.bulk.steps import State, Step
 from vtiger_async.sandbox import Sandbox
 
-__all__ = ["ADMIN", "Desk", "Planned", "counted"]
+__all__ = ["ADMIN", "Desk", "Planned", "accounts", "counted", "named"]
 
 ADMIN = "19x1"
 STATES = get_args(State)
+
+
+def accounts(rows: Any, **options: Any) -> Load:
+    """Return a load of organisations by their name."""
+    options = {"module": "Accounts", "key": "accountname", "owner": ADMIN, **options}
+    return Load(rows=rows, **options)
+
+
+def named(count: int) -> list[dict[str, str]]:
+    """Return rows of new organisations."""
+    return [{"accountname": f"New {i}", "phone": f"{i}"} for i in range(count)]
 
 
 class Planned:
@@ -95,6 +107,13 @@ class Desk:
         async with self.sandbox.client() as crm:
             given = [{"assigned_user_id": ADMIN, **fields} for fields in records]
             return [str((await crm.create(module, fields)).id) for fields in given]
+
+    def fill(self, module: str, records: Iterable[dict[str, Any]]) -> None:
+        """Create records without a client, which is faster."""
+        engine = self.sandbox.engine
+        for fields in records:
+            params = {"elementType": module, "element": json.dumps(fields)}
+            engine.execute("create", params, engine.users["admin"])
 
     def close(self) -> None:
         """Close the journals."""

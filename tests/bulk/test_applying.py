@@ -243,3 +243,21 @@ async def test_a_journal_of_another_instance_is_refused(sandbox: Sandbox, path: 
         with pytest.raises(JournalError, match="planning was not finished"):
             job_of(sandbox, crm, journal)
     assert sandbox.ledger()["calls"] == {}
+
+
+async def test_a_record_made_meanwhile_is_no_failure(sandbox: Sandbox, path: Path) -> None:
+    """A duplicate is changed by an upsert, as far as it differs, and passed over by a create."""
+    creating = LoadInfo("Accounts", "create", ("accountname",))
+    async with sandbox.client() as crm:
+        for name in ("One", "Two", "Three"):
+            await crm.create("Accounts", {"accountname": name, "assigned_user_id": OWNER})
+        other = account(1, "Three")
+        other.load = 1
+        steps = [account(1, "ONE", phone="5"), account(2, "two "), other]
+        job = job_of(sandbox, crm, planned(path, steps, [ACCOUNTS, creating]))
+        told = {(type(one), one.row) for one in await outcomes(job)}
+    assert (Skipped, 1) in told
+    assert (Revised, 1) in told
+    assert len(told) == 3
+    assert names_in(sandbox, "Accounts", "phone").count("5") == 1
+    assert len(names_in(sandbox)) == 3

@@ -39,6 +39,8 @@ __all__ = ["Door", "Kind", "Passage", "Reply", "words"]
 
 _LONGEST_WAIT: Final = 600.0
 """Seconds that a call waits at the client's door; a longer wait is a pause of the job."""
+_PROBE_WAIT: Final = 60.0
+"""The same while the job pauses, and looks now and then whether it may go on."""
 _AT_ONCE: Final = 0.2
 """Seconds; a call that waited longer was kept back by the quota, or by its pace."""
 _PASSAGE: ContextVar[Passage | None] = ContextVar("vtiger_async_bulk_passage", default=None)
@@ -106,7 +108,7 @@ class Passage:
         token = _PASSAGE.set(self)
         try:
             with self.scope:
-                return Reply("done", await send(self.door.writes))
+                return Reply("done", await send(self.door.writes_now))
         except SilentChangeError as error:
             return Reply("done", error.record, tuple(map(str, error.changes)))
         except VtigerError as error:
@@ -171,6 +173,7 @@ class Door:
         crm: The client.
         most: The most calls that are intended and not sent.
         calls: Calls that were made.
+        is_paused: Whether the job pauses.
         writes: The view of the client that sends once, waits long, and compares what is stored.
         reads: The view for queries, which may be repeated.
     """
@@ -178,8 +181,10 @@ class Door:
     crm: Crm
     most: int
     calls: int = 0
+    is_paused: bool = field(default=False, init=False)
     writes: Crm = field(init=False)
     reads: Crm = field(init=False)
+    _probes: Crm = field(init=False)
     _room: int = field(default=1, init=False)
     _waiting: int = field(default=0, init=False)
     _left: anyio.Event = field(factory=anyio.Event, init=False)
@@ -191,6 +196,12 @@ class Door:
             priority="bulk", max_wait=_LONGEST_WAIT, validate=False, strict=True
         )
         self.writes = self.reads.with_options(retry=once)
+        self._probes = self.writes.with_options(max_wait=_PROBE_WAIT)
+
+    @property
+    def writes_now(self) -> Crm:
+        """The view for writes, which waits less while the job pauses."""
+        return self._probes if self.is_paused else self.writes
 
     @property
     def is_open(self) -> bool:

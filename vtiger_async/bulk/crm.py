@@ -38,6 +38,11 @@ class QuotaView(Protocol):
         ...
 
     @property
+    def in_flight(self) -> int:
+        """Calls under way."""
+        ...
+
+    @property
     def at(self) -> datetime:
         """The moment."""
         ...

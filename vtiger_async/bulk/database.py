@@ -45,7 +45,7 @@ def explained(path: Path) -> Generator[None]:
             raise JournalInUseError(f"{path} is in use by another job: wait for its end") from None
         if "full" in text:
             text = "the disk is full: make room, and resume the job"
-        elif isinstance(error, sqlite3.OperationalError):
+        elif isinstance(error, sqlite3.OperationalError) and "no such" not in text:
             text = f"it cannot be read or written: {text}"
         else:
             text = f"it is no journal, is damaged, or was cut short: {text}"

@@ -14,6 +14,7 @@ from vtiger_async.bulk.drafts import Draft
 from vtiger_async.bulk.matching import LINES
 from vtiger_async.bulk.preparing import Prepared
 from vtiger_async.bulk.steps import State, Step
+from vtiger_async.errors import InvalidArgumentError
 from vtiger_async.models.records import Record
 from vtiger_async.problems import Problem
 from vtiger_async.wire.encode import encode_element
@@ -49,6 +50,12 @@ class Decisions:
         """
         if draft.problems:
             return self.rejected(draft, draft.problems)
+        try:
+            return await self._decided(draft, records)
+        except InvalidArgumentError as error:  # a value that no check knows, and JSON cannot hold
+            return self.rejected(draft, [Problem("row", None, error.message)])
+
+    async def _decided(self, draft: Draft, records: Sequence[Record]) -> Step:
         mode, ambiguous = self.prepared.load.mode, self.prepared.load.ambiguous
         if mode == "create":
             if not records:
@@ -97,6 +104,8 @@ class Decisions:
             return self.rejected(draft, [Problem("id", draft.key, reason)])
         if draft.problems_of_create:
             return self.rejected(draft, draft.problems_of_create)
+        if not prepared.module.createable:
+            return self.rejected(draft, [Problem("row", None, "this user may not create records")])
         step = self._step(draft, "planned")
         step.action = "create"
         step.fields = encode_element(prepared.module.name, created_fields(prepared, draft))
@@ -106,6 +115,8 @@ class Decisions:
     async def _revised(self, draft: Draft, record: Record) -> Step:
         if draft.problems_of_revise:
             return self.rejected(draft, draft.problems_of_revise)
+        if not self.prepared.module.updateable:
+            return self.rejected(draft, [Problem("row", None, "this user may not change records")])
         module, given = self.prepared.module, draft.fields
         sent = encode_element(module.name, {n: v for n, v in given.items() if n != "id"})
         stored: Any = record.fields

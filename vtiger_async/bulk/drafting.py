@@ -10,12 +10,13 @@ from attrs import define, field
 
 from vtiger_async.bulk.convert import Converted
 from vtiger_async.bulk.drafts import Draft
-from vtiger_async.bulk.keys import folded
+from vtiger_async.bulk.keys import folded, is_sendable
 from vtiger_async.bulk.lines import add_row, has_line_columns, with_lines
 from vtiger_async.bulk.matching import LINES
 from vtiger_async.bulk.preparing import Prepared
 from vtiger_async.bulk.resolving import Resolver
 from vtiger_async.bulk.rows import Row
+from vtiger_async.errors import InvalidArgumentError
 from vtiger_async.problems import Problem
 from vtiger_async.types import FieldValue
 from vtiger_async.wire.encode import encode_element
@@ -70,7 +71,7 @@ class Drafts:
                 break
             self.read += 1
             number, row = item
-            converted = self.prepared.converter.convert(row)
+            converted = _sendable(self.prepared.converter.convert(row))
             if are_lines:
                 self._add_line(number, row, converted, drafts)
             else:
@@ -103,7 +104,11 @@ class Drafts:
             self._check(draft)
         if prepared.lookup is None or draft.problems:
             return
-        texts = _key_texts(prepared.module.name, load.key, draft)
+        try:
+            texts = _key_texts(prepared.module.name, load.key, draft)
+        except InvalidArgumentError as error:
+            draft.problems.append(Problem(load.key[0], None, error.message))
+            return
         if not any(text.strip() for text in texts):
             name = load.key[0]
             draft.problems.append(Problem(name, None, "the key is empty", "give it a value"))
@@ -122,7 +127,8 @@ class Drafts:
         if load.mode in ("create", "upsert") and load.key != ("id",):
             fields = created_fields(prepared, draft)
             of_create = converter.check(fields, "create", prepared.known, converted)
-            of_create += too_late or _too_late(draft, prepared.module.mandatory_fields)
+            if draft.later:
+                of_create += too_late or _too_late(draft, prepared.module.mandatory_fields)
             clears = any(value is None for value in draft.fields.values())
             if load.mode == "create" or (not of_create and not clears):
                 draft.problems = of_create
@@ -140,6 +146,17 @@ def created_fields(prepared: Prepared, draft: Draft) -> dict[str, FieldValue]:
     given = {name: value for name, value in draft.fields.items() if value is not None}
     given.pop("id", None)
     return {**prepared.owner, **given}
+
+
+def _sendable(converted: Converted) -> Converted:
+    """Turn references that cannot even be asked for into problems."""
+    unsendable = [one for one in converted.pending if not is_sendable(one.text)]
+    if not unsendable:
+        return converted
+    reason = "the text holds a lone surrogate, which UTF-8 cannot carry"
+    problems = [Problem(one.field, one.text, reason) for one in unsendable]
+    pending = tuple(one for one in converted.pending if one not in unsendable)
+    return Converted(converted.fields, pending, (*converted.problems, *problems))
 
 
 def _too_late(draft: Draft, names: Collection[str]) -> Iterator[Problem]:

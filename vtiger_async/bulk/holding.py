@@ -20,6 +20,8 @@ _PAUSE: Final = 600.0
 """Seconds; a longer wait is told."""
 _LOOK: Final = 900.0
 """Seconds after which a pause looks at the quota again: other programs may have left more of it."""
+_SOON: Final = 2.0
+"""Seconds after which it looks again where calls are still under way."""
 _FREE: Final = 2
 """Failures in a row after which nothing is waited for: replies are lost now and then."""
 _LEAST, _MOST = 1.0, 60.0
@@ -48,6 +50,7 @@ class Hold:
     patience: float
     _until: float = field(default=-math.inf, init=False)
     _is_told: bool = field(default=False, init=False)
+    _told_at: float = field(default=-math.inf, init=False)
     _failures: int = field(default=0, init=False)
     _first_at: float = field(default=0.0, init=False)
     _cut_at: float = field(default=-math.inf, init=False)
@@ -70,8 +73,10 @@ class Hold:
         """Wait until a call may be intended."""
         while (delay := self.delay) > 0:
             if self._until <= self.clock.time() and delay > _PAUSE:
-                self._pause(delay, self._of_quota()[1])
+                delay = self._pause(delay, self._of_quota()[1])
             await self.clock.sleep(min(delay, _LOOK))
+        if self._failures > _FREE:  # one call at a time tries whether it works again
+            self._until = self.clock.time() + self._back_off
 
     def heed(self, reply: Reply, began_at: float) -> None:
         """Note what came of a call.
@@ -84,11 +89,15 @@ class Hold:
         if isinstance(error, QuotaExhaustedError):
             self._exhausted(error)
         elif reply.kind in ("done", "refused"):
-            self._answered()
+            self._answered(began_at)
         elif error is not None and reply.kind == "fatal":
             self.end(error)
         elif error is not None and not isinstance(error, RateLimitError):
             self._failed(error, began_at)
+
+    @property
+    def _back_off(self) -> float:
+        return min(_MOST, _LEAST * 2.0 ** min(10, self._failures - _FREE - 1))
 
     def _exhausted(self, error: QuotaExhaustedError) -> None:
         delay, window = error.wait, error.window
@@ -97,20 +106,25 @@ class Hold:
             quota = self.door.crm.quota
             used = (quota.minute, quota.hour, quota.day)
             known = [one for one in used if one.limit and one.remaining is not None]
-            window = min(known, key=lambda one: (one.remaining or 0) / (one.limit or 1)).name
-            left = max((one.remaining or 0 for one in known if one.name == window), default=0)
-            ends_at = quota.plan(left + 1).ends_at
+            if not known:
+                return  # no slot came free: others have calls under way
+            least = min(known, key=lambda one: (one.remaining or 0) / (one.limit or 1))
+            window, ends_at = least.name, quota.plan((least.remaining or 0) + 1).ends_at
             delay = _LOOK if ends_at is None else (ends_at - quota.at).total_seconds()
-        self._until = self.clock.time() + min(delay, _LOOK)
-        self._pause(delay, window)
+        self._until = self.clock.time() + self._pause(delay, window)
 
-    def _pause(self, delay: float, window: str) -> None:
+    def _pause(self, delay: float, window: str) -> float:
+        """Tell of a pause, once; return after how many seconds to look again."""
+        if self.door.crm.quota.in_flight:
+            return _SOON  # they are counted twice, here and by the server: their answers may tell
         if not self._is_told:
-            self._is_told = True
+            self._is_told, self._told_at = True, self.clock.time()
+            self.door.is_paused = True
             at = self._now()
             self.tell(Paused(at, at + timedelta(seconds=delay), window))
         if self.stop_on_pause:
             self.end(None)
+        return min(delay, _LOOK)
 
     def _failed(self, error: VtigerError, began_at: float) -> None:
         now = self.clock.time()
@@ -125,17 +139,18 @@ class Hold:
         if now - self._first_at > self.patience:
             self.end(error)
             return
-        delay = min(_MOST, _LEAST * 2.0 ** (self._failures - _FREE - 1))
-        self._until = max(self._until, now + delay)
+        self._until = max(self._until, now + self._back_off)
         if not self._is_told:
-            self._is_told = True
+            self._is_told, self._told_at = True, now
             at = self._now()
-            self.tell(Unreachable(at, at + timedelta(seconds=delay), words(error)))
+            self.tell(Unreachable(at, at + timedelta(seconds=self._back_off), words(error)))
 
-    def _answered(self) -> None:
+    def _answered(self, began_at: float) -> None:
+        if self._failures > _FREE:
+            self._until = -math.inf
         self._failures = 0
-        if self._is_told:
-            self._is_told = False
+        if self._is_told and began_at > self._told_at:
+            self._is_told = self.door.is_paused = False
             self.tell(Resumed(self._now()))
 
     def _now(self) -> datetime:

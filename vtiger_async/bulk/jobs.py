@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any, Literal, TypedDict, Unpack
+from typing import Any, Literal, TypedDict, Unpack, cast
 
 import anyio
 from anyio.to_thread import run_sync
@@ -259,14 +259,11 @@ class Bulk:
 
 
 def _loads(rows: Any, options: LoadOptions) -> list[Load]:
-    if isinstance(rows, Load):
-        rows = [rows]
-    if isinstance(rows, list | tuple) and rows and all(isinstance(one, Load) for one in rows):
+    given: list[Any] = cast("list[Any]", [*rows]) if isinstance(rows, list | tuple) else [rows]
+    if given and all(isinstance(one, Load) for one in given):
         if options:
-            raise InvalidArgumentError(
-                f"Loads bring their options: {', '.join(options)} is too many"
-            )
-        return [*rows]
+            raise InvalidArgumentError(f"a Load brings its options: leave out {', '.join(options)}")
+        return given
     if "module" not in options:
         raise InvalidArgumentError("module has to be given: whose records the rows are")
     return [Load(rows=rows, **options)]

@@ -328,8 +328,9 @@ def _values(step: Step, columns: Iterable[str]) -> list[Any]:
     for name in columns:
         value = getattr(step, name)
         if name in _JSON:
-            # What JSON does not know, as a date in a row of Python values, is kept as text.
-            value = json.dumps(value, ensure_ascii=False, default=str) if value else None
+            # What JSON does not know, as a date in a row of Python values, is kept as text; half a
+            # character, which SQLite does not take, as its escape.
+            value = json.dumps(value, default=str) if value else None
         values.append(value)
     return values
 

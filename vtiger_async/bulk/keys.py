@@ -26,7 +26,7 @@ from vtiger_async.vtql.lexemes import quote
 from vtiger_async.vtql.normal import URL_BYTES, encoded_length
 from vtiger_async.vtql.tree import AllOf, AnyOf, Expression
 
-__all__ = ["Lookup", "folded", "folded_key"]
+__all__ = ["Lookup", "folded", "folded_key", "is_sendable"]
 
 _SEPARATOR: Final = "\x1f"
 """Between the values of a key of several fields: the unit separator, which no cell holds."""
@@ -85,6 +85,17 @@ _CANONICAL: Final[Mapping[str, Callable[[str], str]]] = {
     "boolean": _boolean,
 }
 """How values of a type are compared, where it is not as text."""
+
+
+def is_sendable(text: str) -> bool:
+    """Tell whether UTF-8 can carry a text: a lone surrogate, as JSON may hold one, it cannot."""
+    if text.isascii():
+        return True
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 class Lookup:
@@ -176,7 +187,7 @@ class Lookup:
         return found
 
     def _can_be(self, values: tuple[str, ...]) -> bool:
-        if not any(value.strip(" ") for value in values):
+        if not any(value.strip(" ") for value in values) or not all(map(is_sendable, values)):
             return False
         prefix = "" if self.module.name in _SHARED else f"{self.module.id_prefix}x"
         for kind, value in zip(self._kinds, values, strict=True):
@@ -187,12 +198,11 @@ class Lookup:
         return True
 
     def _packed(self, keys: list[str], asked: _Asked) -> list[list[str]]:
-        bare = self._select.where(self._condition([asked[keys[0]]])).order_by("id").limit(PAGE)
-        room = URL_BYTES - encoded_length(str(bare)) - _BOUNDS
-
         def cost(key: str) -> int:
             return sum(encoded_length(f"{quote(text)}, ") for text in asked[key])
 
+        with_one = self._select.where(self._condition([asked[keys[0]]])).order_by("id").limit(PAGE)
+        room = URL_BYTES - _BOUNDS - encoded_length(str(with_one)) + cost(keys[0])
         return packed(keys, cost, PAGE, max(room, PAGE))
 
     def _condition(self, batch: Sequence[tuple[str, ...]]) -> Expression:

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from vtiger_async.bulk.journal import Journal
+from vtiger_async.bulk.lines import put
 from vtiger_async.bulk.steps import LoadInfo, Step
 
 __all__ = ["resolve"]
@@ -54,7 +55,7 @@ def _fill(step: Step, load: LoadInfo, made: dict[int, dict[str, Step]]) -> list[
         parent = made[other].get(key)
         record_id = None if parent is None else parent.record_id
         if record_id is not None and parent is not None and parent.action != "delete":
-            step.fields[name] = record_id
+            put(step.fields, name, record_id)
         elif load.missing != "empty":
             problems.append(f"{name}: {_why(key, parent)}")
     return problems

@@ -39,6 +39,7 @@ async def settle_links(
     settling = _Settling(journal, loads, extras, turn)
     while await settling.once():
         pass
+    await settling.forget()
 
 
 @define(eq=False)
@@ -64,6 +65,15 @@ class _Settling:
                 await run_sync(self.journal.write, changed, _CHANGED)
                 is_changed = True
         return is_changed
+
+    async def forget(self) -> None:
+        """Drop the texts by which the records were called: a step keeps what is stored there."""
+        after = 0
+        while links := await run_sync(self._page, after):
+            after = links[-1].id
+            for link in links:
+                link.stored = {}
+            await run_sync(self.journal.write, links, ("stored",))
 
     def _page(self, after: int) -> list[Step]:
         return self.journal.steps(("planned",), turn=LAST_TURN, after=after)

@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import Final
 
 from vtiger_async.bulk.crm import Crm
-from vtiger_async.errors import InvalidResponseError
-from vtiger_async.models.records import Record
+from vtiger_async.errors import AccessDeniedError, InvalidResponseError
+from vtiger_async.models.records import Record, User
 from vtiger_async.types import LINE_MODULES, is_list
 from vtiger_async.vtql import F, Select
 from vtiger_async.vtql.normal import URL_BYTES
@@ -37,7 +37,15 @@ class Pages:
     def __init__(self, crm: Crm) -> None:
         self.calls = 0
         self._crm = crm
+        self._me: User | None = None
         self._sees_all: bool | None = None
+
+    async def me(self) -> User:
+        """Return the user whose key is used; it is asked for once."""
+        if self._me is None:
+            self.calls += 1
+            self._me = await self._crm.me()
+        return self._me
 
     async def one(self, statement: Select) -> list[Record]:
         """Return one page; it costs one call."""
@@ -81,6 +89,20 @@ class Pages:
         if statement.module in LINE_MODULES:
             return False
         if self._sees_all is None:
-            self.calls += 1
-            self._sees_all = (await self._crm.me()).is_admin is True
+            self._sees_all = await self._is_admin()
         return self._sees_all
+
+    async def _is_admin(self) -> bool:
+        """Ask who the user is.
+
+        The open source does not tell it in `me`, and shows nobody else their own user record
+        (measured on Vtiger 8.4).
+        """
+        me = await self.me()
+        if me.is_admin is None:
+            self.calls += 1
+            try:
+                me = User.of((await self._crm.retrieve(me.id)).fields)
+            except AccessDeniedError:
+                return False
+        return me.is_admin is True

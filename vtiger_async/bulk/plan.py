@@ -23,10 +23,12 @@ class Rejection:
     """A row that cannot be written.
 
     Attributes:
+        load: Which of the job's loads it belongs to, from 0.
         row: Its number in the input, from 1.
         problems: Everything that is wrong with it.
     """
 
+    load: int
     row: int
     problems: tuple[str, ...]
 
@@ -129,7 +131,7 @@ class Plan:
             steps = journal.steps(("rejected",), limit=limit)
         finally:
             journal.close()
-        return [Rejection(step.row, tuple(step.reason)) for step in steps]
+        return [Rejection(step.load, step.row, tuple(step.reason)) for step in steps]
 
     def __str__(self) -> str:
         numbers = {

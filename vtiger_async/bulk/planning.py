@@ -106,6 +106,9 @@ class _Planning:
         prepared: The loads, in the order in which they were given.
         rows: Rows that were read.
         turn: The last turn that a step has.
+        pages: Reads for all lookups.
+        references: Finds records by their names.
+        extras: Plans records that are created since they are missing.
     """
 
     crm: Crm
@@ -114,18 +117,20 @@ class _Planning:
     prepared: list[Prepared] = field(factory=list[Prepared], init=False)
     rows: int = field(default=0, init=False)
     turn: int = field(default=-1, init=False)
+    pages: Pages = field(init=False)
     references: References = field(init=False)
     extras: Extras = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.references = References(self.crm, Pages(self.crm))
+        self.pages = Pages(self.crm)
+        self.references = References(self.crm, self.pages)
         self.extras = Extras(self.journal, [], self.references)
 
     async def prepare(self, loads: Sequence[Load]) -> None:
         """Settle what can be settled before a row is read."""
-        pages = Pages(self.crm)
         for index, load in enumerate(loads):
-            self.prepared.append(await prepare(self.crm, load, index, self.references, pages))
+            one = await prepare(self.crm, load, index, self.references, self.pages)
+            self.prepared.append(one)
         self.extras.infos.extend(one.info for one in self.prepared)
 
     async def run(self) -> None:

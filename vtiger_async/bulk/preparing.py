@@ -22,7 +22,7 @@ from vtiger_async.bulk.pending import OWNERS, Pending
 from vtiger_async.bulk.references import References, name_of
 from vtiger_async.bulk.sources import Rows, open_rows
 from vtiger_async.bulk.steps import LoadInfo
-from vtiger_async.errors import ApiError
+from vtiger_async.errors import AccessDeniedError, UnsupportedOperationError
 from vtiger_async.models.metadata import Module, PicklistDependency
 from vtiger_async.models.validation import Known
 from vtiger_async.types import ID_FORM
@@ -31,7 +31,7 @@ __all__ = ["Prepared", "prepare"]
 
 _INCOMPARABLE: Final = frozenset({"file", "image", "multipicklist", "grid"})
 _MARKED: Final = frozenset({"mediumtext", "richtext", "string", "text"})
-_MOST_PICKLISTS: Final = 5
+_MOST_PICKLISTS: Final = 4
 """Picklists whose dependencies are asked for, one call for each ordered pair of them."""
 
 
@@ -99,7 +99,7 @@ async def prepare(
         mapping = _mapping(load, columns, module, is_regular=rows.is_regular)
         _check_key(module, load, mapping)
         _check_mark(module, load, mapping)
-        owner = await _owner(crm, load, module, references)
+        owner = await _owner(pages, load, module, references)
         _check_mandatory(module, load, mapping, owner)
         for header, column in mapping.columns.items():
             if column is not None and column.by not in (None, "id", "label"):
@@ -123,7 +123,7 @@ async def prepare(
 
 
 def _fault(module: Module, text: str) -> MappingError:
-    return MappingError(f"{module.name}: {text}", module=module.name)
+    return MappingError(text, module=module.name)
 
 
 def _check_rights(module: Module, load: Load) -> None:
@@ -145,6 +145,8 @@ def _mapping(
         constants = {**mapping.constants, **load.constants}
         both = FieldMapping(mapping.columns, constants, reasons=mapping.reasons)
         mapping = FieldMapping.of(both, columns, module, is_regular=is_regular)
+    if LINES in mapping.constants:
+        raise _fault(module, f"{LINES} cannot be a constant: give a column of lists, or of lines")
     if load.mode != "delete":
         return mapping
     # Only the key says anything.
@@ -162,7 +164,7 @@ def _check_key(module: Module, load: Load, mapping: FieldMapping) -> None:
         if name != "id" and field is None:
             raise _fault(module, f"the key {name!r} is no field that this user sees")
         if field is not None and field.type.name in _INCOMPARABLE:
-            raise _fault(module, f"{name} is a {field.type.name}, and cannot be a key")
+            raise _fault(module, f"{name} cannot be a key: its type is {field.type.name}")
         if name not in mapping.fields:
             raise _fault(module, f"nothing gives the key {name!r} a value: map a column to it")
     if "id" in load.key and (len(load.key) > 1 or load.mode == "create"):
@@ -206,7 +208,7 @@ def _type(module: Module, name: str) -> str:
 
 def _modules_of(module: Module, column: Column) -> tuple[str, ...]:
     """Return the modules a column's texts may be of; none where it is no reference."""
-    if line_name(column.field) == "productid":
+    if column.field == LINES or line_name(column.field) == "productid":
         targets: tuple[str, ...] = ("Products", "Services")
     elif column.field not in module.fields:
         return ()
@@ -219,9 +221,11 @@ def _modules_of(module: Module, column: Column) -> tuple[str, ...]:
     return targets if column.to is None else (column.to,)
 
 
-async def _owner(crm: Crm, load: Load, module: Module, references: References) -> dict[str, str]:
+async def _owner(
+    pages: Pages, load: Load, module: Module, references: References
+) -> dict[str, str]:
     """Return the owner of new records by its field."""
-    if load.owner is None or load.mode not in ("create", "upsert"):
+    if load.owner is None or load.mode not in ("create", "upsert") or load.key == ("id",):
         return {}
     names = [name for name, field in module.fields.items() if field.type.name == "owner"]
     writable = [name for name in names if module.fields[name].editable]
@@ -229,7 +233,7 @@ async def _owner(crm: Crm, load: Load, module: Module, references: References) -
         raise _fault(module, "its records have no owner that can be given")
     name = "assigned_user_id" if "assigned_user_id" in writable else writable[0]
     if load.owner == "me":
-        return {name: str((await crm.me()).id)}
+        return {name: str((await pages.me()).id)}
     if ID_FORM.fullmatch(load.owner) is not None:
         return {name: load.owner}
     pending = Pending(name, load.owner, OWNERS, None, "reject", "reject", "")
@@ -257,8 +261,8 @@ async def _dependencies(
             continue
         try:
             one = await crm.picklist_dependency(module.name, source, target)
-        except ApiError:
-            return tuple(found)  # a server without the operation
+        except (AccessDeniedError, UnsupportedOperationError):
+            return tuple(found)  # a server without the operation, or a user without the right
         if one.targets:
             found.append(attrs.evolve(one, source_field=source, target_field=target))
     return tuple(found)

@@ -157,7 +157,7 @@ class References:
         return {**(await self._by_label(module, others)), **found} if others else found
 
     async def _self(self, texts: Mapping[str, str]) -> dict[str, list[Record]]:
-        me = await self._crm.me()
+        me = await self._pages.me()
         names = {folded(me.user_name), folded(f"{me.first_name} {me.last_name}".strip())}
         return {key: [me] for key in texts if key in names}
 

@@ -26,12 +26,12 @@ __all__ = ["CLOSED", "outcome_of", "outcomes_of", "report_of", "rows_of"]
 
 CLOSED: tuple[State, ...] = ("done", "failed", "unchanged", "skipped", "rejected", "lost")
 """The states of a step for which nothing is to be done any more."""
-_COUNTED = {
-    ("create", "done"): "created", ("revise", "done"): "revised", ("delete", "done"): "deleted",
+_DONE: dict[str, str] = {"create": "created", "revise": "revised", "delete": "deleted"}
+_COUNTED: dict[str, str] = {
     "unchanged": "unchanged", "skipped": "skipped", "rejected": "rejected", "failed": "failed",
     "lost": "unknown", **dict.fromkeys(OPEN, "open"),
 }  # fmt: skip
-"""What a step counts as in a report."""
+"""What a step counts as in a report: by its action where it is done, else by its state."""
 
 
 def outcome_of(step: Step, load: LoadInfo, link: Step | None = None) -> Outcome | None:
@@ -139,7 +139,7 @@ def report_of(journal: Journal) -> Report:
     counts = journal.counts()
     for (_, action, state), count in counts.items():
         if action != "link":
-            name = _COUNTED.get(state) or _COUNTED[action, state]
+            name = _COUNTED.get(state) or _DONE[action]
             setattr(report, name, getattr(report, name) + count)
     if any(action == "link" for _, action, _ in counts):
         _count_links(journal, report)

@@ -246,7 +246,8 @@ class Settling:
             reply = await self.door.read(send)
             self.hold.heed(reply, began_at)
             if reply.kind == "done":
-                return reply.value
+                value: T = reply.value
+                return value
             if reply.kind == "refused":
                 self.hold.end(reply.error)
             await anyio.lowlevel.checkpoint()

@@ -30,7 +30,7 @@ from vtiger_async.clock import Clock
 from vtiger_async.models.echo import silent_changes
 from vtiger_async.models.records import Record
 
-__all__ = ["undo_job"]
+__all__ = ["UndoReport", "undo_job"]
 
 _BATCH: Final = 100
 _GRACE: Final = 60.0

@@ -243,7 +243,7 @@ class Work:
             return
         step.state = "unknown"
         self.unknown += 1
-        if self.unknown % _TOGETHER == 0:
+        if self.unknown == _TOGETHER:
             self._settle_at = self.clock.time() + _GRACE
 
     async def _settle_some(self, feed: Feed) -> None:
@@ -255,5 +255,6 @@ class Work:
             steps = await self.settling.settle(feed.turn, self.close, all_of_them=False)
         finally:
             self._is_settling = False
+            self._settle_at = self.clock.time() + _GRACE
         self.unknown -= len(steps)
         feed.put_back([step for step in steps if step.state == "planned"])

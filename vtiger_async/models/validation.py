@@ -103,7 +103,7 @@ def _fault(module: Module, name: str, value: FieldValue, known: Known) -> _Fault
         return None
     if field.type.name == "multipicklist":
         return _multi_picklist(field, value)
-    if isinstance(value, Mapping) or (isinstance(value, Sequence) and not isinstance(value, str)):
+    if not isinstance(value, str) and isinstance(value, Mapping | Sequence):
         return f"a {type(value).__name__} does not fit a {field.type.name}", "give one value"
     try:
         text = scalar_text(value, name)
@@ -113,6 +113,8 @@ def _fault(module: Module, name: str, value: FieldValue, known: Known) -> _Fault
 
 
 def _is_empty(value: FieldValue) -> bool:
+    if isinstance(value, str):  # most are, and the abstract class costs more to ask
+        return not value
     return value is None or (isinstance(value, Sequence) and len(value) == 0)
 
 
