@@ -22,7 +22,7 @@ from vtiger_async.bulk.plan import Plan
 from vtiger_async.bulk.planning import plan_job
 from vtiger_async.bulk.reporting import report_of
 from vtiger_async.bulk.results import write_results
-from vtiger_async.bulk.sources import Source, open_rows
+from vtiger_async.bulk.sources import Source, fingerprint_of
 from vtiger_async.bulk.strategy import MultiWrite
 from vtiger_async.bulk.undoing import UndoReport, undo_job
 from vtiger_async.clock import Clock
@@ -208,8 +208,9 @@ class Bulk:
 
         Args:
             journal: The job's journal.
-            files: Where the result files are to lie, as `some/folder/name`: `name.success.csv`,
-                `name.error.csv`, which can be loaded as it is, and `name.unprocessed.csv`.
+            files: The folder for the result files: those of `orgs.csv` are `orgs.success.csv`,
+                `orgs.error.csv`, which can be loaded as it is, `orgs.unknown.csv`, whose creates
+                may have happened, and `orgs.unprocessed.csv`. Only those with rows are written.
 
         Raises:
             JournalError: The journal cannot be used.
@@ -277,7 +278,7 @@ def _check_inputs(journal: Journal) -> None:
     for info, name in zip(journal.loads, journal.fact("inputs") or (), strict=False):
         if name is None or info.fingerprint is None or not Path(name).is_file():
             continue
-        if open_rows(name).fingerprint != info.fingerprint:
+        if fingerprint_of(Path(name)) != info.fingerprint:
             raise SourceError(
                 f"{name} has changed since the job was planned: plan it anew, or go on with the "
                 "rows as they were by changed_input='ignore'"

@@ -20,7 +20,16 @@ from vtiger_async.bulk.errors import SourceError
 from vtiger_async.bulk.files import CHUNK, csv_chunks, csv_head, json_chunks
 from vtiger_async.bulk.rows import Chunk, Row
 
-__all__ = ["FORMATS", "ArrowStream", "Format", "Rows", "Source", "open_rows", "peek"]
+__all__ = [
+    "FORMATS",
+    "ArrowStream",
+    "Format",
+    "Rows",
+    "Source",
+    "fingerprint_of",
+    "open_rows",
+    "peek",
+]
 
 Format: TypeAlias = Literal["csv", "jsonl", "parquet"]
 """The formats of files that are read."""
@@ -104,12 +113,7 @@ class Rows:
             SourceError: The file cannot be read.
         """
         if self._path is not None and self._fingerprint is None:
-            try:
-                with self._path.open("rb") as file:
-                    digest = hashlib.file_digest(file, "sha256").hexdigest()
-            except OSError as error:
-                raise SourceError(f"{self.name} cannot be read: {error.strerror}") from None
-            self._fingerprint = f"sha256:{digest}"
+            self._fingerprint = fingerprint_of(self._path)
         return self._fingerprint
 
     async def digest(self) -> str | None:
@@ -160,6 +164,22 @@ class _Reading(AsyncIterator["tuple[int, Row]"]):
             raise StopAsyncIteration
         self._ready = iter(chunk)
         return next(self._ready)
+
+
+def fingerprint_of(path: Path) -> str:
+    """Return `sha256:` and the digest of a file's bytes; it reads the whole file, and blocks.
+
+    Args:
+        path: The file.
+
+    Raises:
+        SourceError: It cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
+    except OSError as error:
+        raise SourceError(f"{path.name} cannot be read: {error.strerror}") from None
 
 
 async def peek(rows: Rows) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from typing import Final
 
 import typer
 
+from vtiger_async.bulk.errors import BulkError
 from vtiger_async.errors import (
     AuthenticationError,
     ConfigurationError,
@@ -47,6 +48,7 @@ class ExitCode(IntEnum):
 
 EXIT_CODES: Final[dict[type[VtigerError], ExitCode]] = {
     VtigerError: ExitCode.ERROR,
+    BulkError: ExitCode.USAGE,
     ConfigurationError: ExitCode.USAGE,
     InvalidArgumentError: ExitCode.USAGE,
     InvalidIdError: ExitCode.USAGE,

@@ -9,7 +9,7 @@ import typer
 from attrs import asdict
 
 from vtiger_async import __version__
-from vtiger_async.cli import quota, sandbox
+from vtiger_async.cli import imports, quota, sandbox
 from vtiger_async.cli.demo import demo
 from vtiger_async.cli.exits import ExitCode, fail, note
 from vtiger_async.cli.fields import json_object, named_values
@@ -40,6 +40,7 @@ app = typer.Typer(
 app.command()(demo)
 app.command(context_settings=SETTINGS)(record)
 app.command()(tour)
+app.add_typer(imports.app, name="import")
 app.add_typer(quota.app, name="quota")
 app.add_typer(sandbox.app, name="sandbox")
 

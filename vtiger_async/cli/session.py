@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import inspect
 import logging
 import os
 import sys
@@ -16,9 +15,10 @@ import anyio
 import typer
 from attrs import frozen
 
-from vtiger_async.cli.exits import exits, note
+from vtiger_async.cli.exits import note
 from vtiger_async.cli.output import Format, Output
 from vtiger_async.cli.quota_store import store_at, told_on_stderr
+from vtiger_async.cli.sharing import sharing
 from vtiger_async.client import VtigerClient
 from vtiger_async.client.core import Quota
 from vtiger_async.errors import ApiError, ConfigurationError
@@ -219,22 +219,7 @@ def with_connection(body: Callable[..., None]) -> Callable[..., None]:
 
     `body` is called with its own, and with the shared ones as `connection`.
     """
-    found = inspect.signature(body, eval_str=True).parameters.values()
-    own = [parameter for parameter in found if parameter.name != "connection"]
-    shared = list(inspect.signature(_options, eval_str=True).parameters.values())
-
-    @functools.wraps(body)
-    def command(**given: Any) -> None:
-        with exits():
-            connection = _options(**{p.name: given.pop(p.name) for p in shared})
-            body(connection=connection, **given)
-
-    # typer reads the signature; what `wraps` left there is the body's own.
-    del command.__wrapped__
-    parameters = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in (*own, *shared)]
-    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # a function may have one
-    command.__annotations__ = {p.name: p.annotation for p in parameters}
-    return command
+    return sharing(body, "connection", _options)
 
 
 def connected(body: Callable[..., Job]) -> Callable[..., None]:
