@@ -10,8 +10,8 @@ import os
 import random
 import subprocess
 import sys
-import time
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +93,8 @@ def live(arguments: list[str], seconds: float | None) -> str:
         assert process.stdout is not None
         first = process.stdout.readline()
         if seconds is not None:
-            time.sleep(seconds)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(seconds)
             process.kill()
         rest = process.stdout.read()
     assert seconds is not None or process.returncode == 0, process.returncode

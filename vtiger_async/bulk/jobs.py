@@ -33,7 +33,24 @@ __all__ = ["Bulk", "LoadOptions"]
 
 
 class LoadOptions(TypedDict, total=False):
-    """The options of one load, as `Load` has them; all but the module may be left out."""
+    """The options of one load; all but the module may be left out. `Load` says more of each.
+
+    Attributes:
+        module: The module.
+        key: The field, or fields, by which a row and a record are the same.
+        mode: What becomes of a row.
+        mapping: Which column becomes which field.
+        constants: Values that every row has, by field.
+        owner: Whose the new records are, where a row does not say.
+        repeats: Which of several rows with one key counts.
+        nulls: What an empty cell does to a record that is there.
+        missing: What is done where a reference is not found.
+        ambiguous: What is done where several records have a value that is looked for.
+        mark: A text field into which a value is written that no other row has.
+        format: The format of a file whose suffix does not tell.
+        delimiter: Between the cells of a CSV file.
+        encoding: Of a text file.
+    """
 
     module: str
     key: str | Sequence[str] | None

@@ -49,7 +49,7 @@ async def plan(session: Session, given: Input) -> Plan:
         async def work() -> Plan | None:
             with scope:
                 await save_map(crm, given)
-                return await crm.bulk.plan(given.loads, journal=given.journal, progress=read)
+                return await crm.bulk.plan([*given.loads], journal=given.journal, progress=read)
             return None
 
         found = await attended(work, scope.cancel, display.look, display.interval)
