@@ -7,7 +7,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -65,12 +65,15 @@ def process(instance: Instance, *arguments: str | Path) -> Iterator[subprocess.P
             running.kill()
 
 
-def until_called(instance: Instance, operation: str, times: int) -> None:
-    """Wait until an operation was called so often."""
+def until_called(
+    instance: Instance, running: subprocess.Popen[str], operation: str, times: int
+) -> None:
+    """Wait until the process has called an operation so often."""
     patience = time.monotonic() + 30
     while instance.calls().get(operation, 0) < times:
         assert time.monotonic() < patience, instance.calls()
-        time.sleep(0.05)
+        with suppress(subprocess.TimeoutExpired):
+            running.wait(0.05)
 
 
 def test_once_it_drains_and_says_how_to_go_on(
@@ -80,7 +83,7 @@ def test_once_it_drains_and_says_how_to_go_on(
     instance.order("latency", operation="create", seconds=0.2)
     path = rows_file(tmp_path, *names(100))
     with process(instance, "run", path, *KEYED) as running:
-        until_called(instance, "create", 10)
+        until_called(instance, running, "create", 10)
         running.send_signal(signal.SIGINT)
         out, err = running.communicate(timeout=30)
     assert running.returncode == 130, err
@@ -104,7 +107,7 @@ def test_twice_it_stops_at_once(instance: Instance, capsys: Capture, tmp_path: P
     path = rows_file(tmp_path, *names(30))
     journal = tmp_path / "orgs.csv.1.vtjob"
     with process(instance, "run", path, *KEYED) as running:
-        until_called(instance, "create", 16)
+        until_called(instance, running, "create", 16)
         running.send_signal(signal.SIGINT)
         assert running.stderr is not None
         for line in running.stderr:
@@ -140,7 +143,7 @@ def test_a_plan_that_is_interrupted_leaves_nothing(instance: Instance, tmp_path:
     """Ctrl-C while it plans ends with 130, and with no journal."""
     instance.order("latency", operation="describe", seconds=60.0)
     with process(instance, "plan", rows_file(tmp_path, *names(3)), *KEYED) as running:
-        until_called(instance, "describe", 1)
+        until_called(instance, running, "describe", 1)
         running.send_signal(signal.SIGINT)
         _, err = running.communicate(timeout=30)
     assert running.returncode == 130
@@ -155,7 +158,7 @@ def test_an_undo_that_is_interrupted_goes_on(
     journal = one(imported(capsys, "run", rows_file(tmp_path, *names(60)), *KEYED))["journal"]
     instance.order("latency", operation="delete", seconds=0.3)
     with process(instance, "undo", journal, "--yes") as running:
-        until_called(instance, "delete", 8)
+        until_called(instance, running, "delete", 8)
         running.send_signal(signal.SIGTERM)
         _, err = running.communicate(timeout=30)
     assert running.returncode == 130, err

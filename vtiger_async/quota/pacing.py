@@ -329,7 +329,10 @@ class Pacer:
             if math.isinf(room):
                 continue
             if counted is self.day and not self.even:
-                yield math.inf, room - wanted.urgently(3600.0), "day"
+                # Bulk may use the day up long before its end, and people call until then.
+                log = counted.window
+                dry = log.frees_at(now, 1) - now if log.used(now) else log.span
+                yield math.inf, room - wanted.urgently(max(3600.0, dry)), "day"
                 continue
             # Until a whole window has been seen, nothing leaves it: it has to last so long.
             young = (self.started_at or now) + counted.window.span - now
