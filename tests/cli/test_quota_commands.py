@@ -189,7 +189,7 @@ class TestWithoutACall:
         store = SQLiteQuota(str(tmp_path / "quota.db"))
 
         async def main() -> AtWork:
-            found = AtWork(0, 0, 0, 0.0)
+            found = AtWork(0, 0, 0, {}, 0.0)
             async with VtigerClient(
                 real.url, "admin", KEY, limits=Limits(minute=60), quota=store, max_wait=math.inf
             ) as crm:
@@ -199,7 +199,7 @@ class TestWithoutACall:
                     for _ in range(70):
                         group.start_soon(bulk.me)
                     with anyio.fail_after(20):
-                        while not found.waiting:
+                        while not (found.lent and found.waiting["bulk"]):
                             await anyio.sleep(0.05)
                             now = crm.quota.at.timestamp()
                             picture = of_fleet(await peek(store, real.url), now)
@@ -209,7 +209,9 @@ class TestWithoutACall:
 
         found = anyio.run(main)
         assert (found.processes, found.with_bulk) == (1, 1)
-        assert found.waiting >= 1
+        assert found.lent >= 1
+        assert found.waiting["bulk"] >= 1
+        assert found.waiting["interactive"] == found.waiting["sync"] == 0
         assert found.interactive_per_minute == 0.5
 
     def test_a_failing_store_is_one_line(

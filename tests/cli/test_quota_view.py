@@ -16,6 +16,7 @@ from vtiger_async.quota.fleet import Fleet, Loan
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 NOW = NOON.timestamp()
+NOBODY = {"interactive": 0, "sync": 0, "bulk": 0}
 
 
 def standing(
@@ -165,13 +166,13 @@ class TestFleet:
     def test_processes_that_have_gone_do_not_count(self) -> None:
         """Who was not heard of for a minute is no process any more, and has no bulk calls."""
         fleet = fleet_with(60, 5)
-        fleet.loans["one"] = Loan(heard_at=NOW)
+        fleet.loans["one"] = Loan(heard_at=NOW, queues=[2, 0, 5])
         fleet.loans["two"] = Loan(heard_at=NOW - 50, asked_at=NOW - 2, slots=[NOW - 1, NOW + 2])
-        fleet.loans["three"] = Loan(heard_at=NOW - 70, asked_at=NOW - 70)
+        fleet.loans["three"] = Loan(heard_at=NOW - 70, asked_at=NOW - 70, queues=[0, 0, 9])
         fleet.urgent.add(NOW - 5, 9)
         fleet.others.add(NOW - 5, 20)
         picture = of_fleet(fleet, NOW)
-        assert picture.fleet == AtWork(2, 1, 1, 4.5)
+        assert picture.fleet == AtWork(2, 1, 1, {"interactive": 2, "sync": 0, "bulk": 5}, 4.5)
         assert picture.others_per_minute == 4
 
     def test_an_empty_store_is_an_empty_picture(self) -> None:
@@ -180,7 +181,7 @@ class TestFleet:
         assert {(part.limit, part.used, part.remaining) for part in picture.windows} == {
             (None, 0, None)
         }
-        assert picture.fleet == AtWork(0, 0, 0, 0.0)
+        assert picture.fleet == AtWork(0, 0, 0, NOBODY, 0.0)
 
 
 def drawn(bars: Bars, width: int = 100, encoding: str = "utf-8") -> list[str]:
@@ -246,12 +247,18 @@ class TestBars:
     def test_the_fleet_is_told_in_a_line(self) -> None:
         """Of a fleet, it is told how many processes there are, what they do, and what others do."""
         windows = (standing("minute", 60, 1),)
-        picture = Picture(NOON, "store", windows, 2.5, AtWork(4, 3, 7, 1.5))
+        picture = Picture(
+            NOON,
+            "store",
+            windows,
+            2.5,
+            AtWork(4, 3, 7, {"interactive": 1, "sync": 0, "bulk": 40}, 1.5),
+        )
         text = drawn(Bars(picture, self.FORECAST, ("x",)))
         assert "ours, 4 processes in the last minute" in text[1]
         assert text[2] == (
-            "3 with bulk, 7 calls wait for their moment; a minute 1.5 interactive calls, "
-            "2.5 of others"
+            "3 with bulk; 7 calls lent ahead; waiting: 1 interactive, 40 bulk; a minute "
+            "1.5 interactive, 2.5 of others"
         )
         assert text[-1] == "x"
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
 from attrs import asdict, define, field, frozen
 
 from vtiger_async.client.core import Quota
+from vtiger_async.quota import Priority
 from vtiger_async.quota.fleet import Fleet, Tally
 from vtiger_async.quota.windows import WindowName, WindowUse
 
@@ -68,13 +70,15 @@ class AtWork:
     Attributes:
         processes: How many there were in the last minute.
         with_bulk: How many of them have bulk calls to make.
-        waiting: Calls that have been given their moment, and wait for it.
+        lent: Calls that have been given their moment, and wait for it.
+        waiting: Calls of each class that wait to be given one.
         interactive_per_minute: Interactive calls a minute, in the last two.
     """
 
     processes: int
     with_bulk: int
-    waiting: int
+    lent: int
+    waiting: Mapping[Priority, int]
     interactive_per_minute: float
 
 
@@ -137,7 +141,11 @@ def of_fleet(fleet: Fleet | None, now: float) -> Picture:
     at_work = AtWork(
         processes=sum(now - loan.heard_at <= _HEARD for loan in loans),
         with_bulk=sum(now - loan.asked_at <= _AT_WORK for loan in loans),
-        waiting=sum(moment > now for loan in loans for moment in loan.slots),
+        lent=sum(moment > now for loan in loans for moment in loan.slots),
+        waiting={
+            name: sum(loan.queues[rank] for loan in loans if now - loan.heard_at <= _AT_WORK)
+            for rank, name in enumerate(get_args(Priority))
+        },
         interactive_per_minute=_per_minute(fleet.urgent, now),
     )
     others = _per_minute(fleet.others, now)

@@ -196,12 +196,14 @@ class Loan:
         asked_at: When it last asked for bulk calls.
         bulk_at: The moment of the last one that it was lent.
         slots: For each call, the moment from which on it may be made; the earliest first.
+        queues: How many calls of each class waited on when it last asked for that class.
     """
 
     heard_at: float = 0.0
     asked_at: float = 0.0
     bulk_at: float = 0.0
     slots: list[float] = field(factory=list[float])
+    queues: list[int] = field(factory=lambda: [0, 0, 0])
 
 
 def _windows() -> list[Tally]:

@@ -139,6 +139,7 @@ def _slots(
             fleet.urgent.add(now, min(len(slots), message.waiting))
     elif slots:
         fleet.passed = 0
+    fleet.loans[message.member].queues[rank] = max(0, message.waiting - len(slots))
     return slots, ask_in
 
 

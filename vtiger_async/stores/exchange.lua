@@ -113,7 +113,7 @@ for member, loan in pairs(f.loans) do
 end
 local loan
 if m.member ~= '' then
-    loan = f.loans[m.member] or {heard_at = 0, asked_at = 0, bulk_at = 0, slots = {}}
+    loan = f.loans[m.member] or {heard_at = 0, asked_at = 0, bulk_at = 0, slots = {}, queues = {0, 0, 0}}
     f.loans[m.member], loan.heard_at = loan, now
     for _, told in ipairs(m.used) do
         local known = min(told[2], #loan.slots)
@@ -407,6 +407,7 @@ if m.want > 0 and loan then
     elseif slots[1] then
         f.passed = 0
     end
+    loan.queues[m.rank + 1] = max(0, m.waiting - #slots)
 end
 local sums, limits, members, lent = {}, {}, 0, out()
 for i, w in ipairs(f.windows) do sums[i], limits[i] = total(w) + lent, w.limit or NONE end
