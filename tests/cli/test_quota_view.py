@@ -257,7 +257,7 @@ class TestBars:
         text = drawn(Bars(picture, self.FORECAST, ("x",)))
         assert "ours, 4 processes in the last minute" in text[1]
         assert text[2] == (
-            "3 with bulk; 7 calls lent ahead; waiting: 1 interactive, 40 bulk; a minute "
+            "3 with bulk; 7 lent; waiting: 1 interactive, 40 bulk; a minute "
             "1.5 interactive, 2.5 of others"
         )
         assert text[-1] == "x"

@@ -97,7 +97,7 @@ def _ours(picture: Picture) -> str:
 def _at_work(fleet: AtWork, others: float) -> str:
     waiting = [f"{count} {name}" for name, count in fleet.waiting.items() if count]
     return (
-        f"{fleet.with_bulk} with bulk; {fleet.lent} calls lent ahead; waiting: "
+        f"{fleet.with_bulk} with bulk; {fleet.lent} lent; waiting: "
         f"{', '.join(waiting) or 'none'}; a minute {fleet.interactive_per_minute:g} interactive, "
         f"{others:g} of others"
     )
