@@ -43,7 +43,7 @@ def _value_map(value: Mapping[str, str]) -> dict[str, str]:
     return dict(value)
 
 
-@frozen(kw_only=True)
+@frozen
 class Column:
     """How the cells of one column become the values of one field.
 
@@ -78,21 +78,23 @@ class Column:
         MappingError: A value cannot be meant, as a zone that does not exist.
     """
 
-    field: str = attrs.field(kw_only=False)
-    values: Mapping[str, str] = attrs.field(factory=dict[str, str], converter=_value_map)
-    default: str | None = None
-    date_format: tuple[str, ...] = attrs.field(default=(), converter=_texts)
-    decimal: str = "."
-    grouping: str = ""
-    zone: str | None = None
-    true: tuple[str, ...] = attrs.field(default=TRUE, converter=_texts)
-    false: tuple[str, ...] = attrs.field(default=FALSE, converter=_texts)
-    by: str | None = None
-    to: str | None = None
-    missing: Missing | None = None
-    ambiguous: Ambiguous | None = None
-    nulls: Nulls | None = None
-    separator: str = ";"
+    field: str
+    values: Mapping[str, str] = attrs.field(
+        factory=dict[str, str], converter=_value_map, kw_only=True
+    )
+    default: str | None = attrs.field(default=None, kw_only=True)
+    date_format: tuple[str, ...] = attrs.field(default=(), converter=_texts, kw_only=True)
+    decimal: str = attrs.field(default=".", kw_only=True)
+    grouping: str = attrs.field(default="", kw_only=True)
+    zone: str | None = attrs.field(default=None, kw_only=True)
+    true: tuple[str, ...] = attrs.field(default=TRUE, converter=_texts, kw_only=True)
+    false: tuple[str, ...] = attrs.field(default=FALSE, converter=_texts, kw_only=True)
+    by: str | None = attrs.field(default=None, kw_only=True)
+    to: str | None = attrs.field(default=None, kw_only=True)
+    missing: Missing | None = attrs.field(default=None, kw_only=True)
+    ambiguous: Ambiguous | None = attrs.field(default=None, kw_only=True)
+    nulls: Nulls | None = attrs.field(default=None, kw_only=True)
+    separator: str = attrs.field(default=";", kw_only=True)
 
     def __attrs_post_init__(self) -> None:
         fault = self._fault()

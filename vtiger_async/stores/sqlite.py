@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import sqlite3
 import threading
 from contextlib import closing, suppress
@@ -60,6 +61,24 @@ def _check(path: Path) -> None:
         head = file.read(len(_HEAD))
     if head not in (b"", _HEAD):
         raise ConfigurationError(f"SQLiteQuota: {path} is a file of another kind")
+
+
+def _make(path: str) -> None:
+    """Make the file, whole at once: several who change its mode together would fail."""
+    draft = f"{path}.{secrets.token_hex(6)}"
+    os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_RDWR, _MODE))
+    try:
+        with closing(sqlite3.connect(draft, isolation_level=None)) as database:
+            database.execute("PRAGMA journal_mode = WAL").close()
+            database.execute(_TABLE)
+        os.link(draft, path)
+    except FileExistsError:
+        pass  # another process was first
+    except OSError:  # a file system without hard links: one process has to be the first
+        with suppress(FileExistsError):
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, _MODE))
+    finally:
+        Path(draft).unlink()
 
 
 @frozen
@@ -153,8 +172,8 @@ class SQLiteConnection:
 
     def _connection(self) -> sqlite3.Connection:
         if self._open is None:
-            with suppress(FileExistsError):
-                os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, _MODE))
+            if not Path(self.path).exists():
+                _make(self.path)
             # Any worker thread may be next; the lock lets one in at a time.
             opened = sqlite3.connect(
                 self.path, timeout=_BUSY, isolation_level=None, check_same_thread=False
