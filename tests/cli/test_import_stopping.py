@@ -118,7 +118,7 @@ def test_twice_it_stops_at_once(instance: Instance, capsys: Capture, tmp_path: P
         _, err = running.communicate(timeout=30)
     assert time.monotonic() - began_at < 15
     assert running.returncode == 130
-    assert err.splitlines() == ["error: interrupted"]
+    assert err.splitlines()[-1] == "error: interrupted"  # early versions of anyio tell more before
     with closing(Journal.open(journal)) as kept:
         states = {state: count for (_, _, state), count in kept.counts().items()}
     assert states.get("sent", 0) + states.get("unknown", 0) == 8
@@ -233,7 +233,8 @@ class TestProgress:
     def test_pauses_are_told(self, capsys: Capture) -> None:
         """A pause with its window and end, an instance that fails with the reason, and the end."""
         at, until = datetime(2026, 1, 1, 20, tzinfo=UTC), datetime(2026, 1, 2, tzinfo=UTC)
-        with Sandbox() as sandbox:
+
+        async def heed(sandbox: Sandbox) -> None:
             ending = Ending(Display(sandbox.client(), "applying"), "the command")
             ending.heed(Paused(at, until, "day"))
             ending.heed(Resumed(until))
@@ -242,6 +243,9 @@ class TestProgress:
             ending.stop_on_pause = True
             ending.heed(Paused(at, until, "hour"))
             assert ending.code is ExitCode.QUOTA
+
+        with Sandbox() as sandbox:
+            anyio.run(heed, sandbox)
         assert capsys.readouterr().err.splitlines() == [
             "paused: the quota of the day is used up; on it goes at 2026-01-02T00:00:00+00:00",
             "on it goes",

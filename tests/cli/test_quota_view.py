@@ -12,11 +12,12 @@ from rich.console import Console
 from vtiger_async.cli.quota_bars import Bars
 from vtiger_async.cli.quota_view import AtWork, Forecast, Pace, Picture, Standing, of_fleet
 from vtiger_async.cli.quota_watch import shown_on
+from vtiger_async.quota import Priority
 from vtiger_async.quota.fleet import Fleet, Loan
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 NOW = NOON.timestamp()
-NOBODY = {"interactive": 0, "sync": 0, "bulk": 0}
+NOBODY: dict[Priority, int] = {"interactive": 0, "sync": 0, "bulk": 0}
 
 
 def standing(
