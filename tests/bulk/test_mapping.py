@@ -16,7 +16,8 @@ from things import THINGS, module
 from vtiger_async.bulk.automatic import automatic
 from vtiger_async.bulk.columns import Column
 from vtiger_async.bulk.errors import MappingError
-from vtiger_async.bulk.mapping import FieldMapping, Mode, missing_mandatory
+from vtiger_async.bulk.mapping import FieldMapping, missing_mandatory
+from vtiger_async.bulk.options import Mode
 from vtiger_async.bulk.toml import read_mapping
 from vtiger_async.models.metadata import Field, FieldType
 from vtiger_async.sandbox import Sandbox

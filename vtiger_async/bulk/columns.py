@@ -4,22 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any, Final, Literal, TypeAlias, cast
+from typing import Any, Final, cast, get_args
 from zoneinfo import ZoneInfo
 
 import attrs
 from attrs import frozen
 
 from vtiger_async.bulk.errors import MappingError
+from vtiger_async.bulk.options import Ambiguous, Missing, Nulls
 
-__all__ = ["FALSE", "TRUE", "Ambiguous", "Column", "Missing", "Nulls"]
-
-Nulls: TypeAlias = Literal["leave", "clear"]
-"""What an empty cell does to a field: nothing, or empty it."""
-Missing: TypeAlias = Literal["reject", "empty", "create"]
-"""What is done where no record is found for a reference."""
-Ambiguous: TypeAlias = Literal["reject", "first", "newest"]
-"""What is done where several records are found for a reference."""
+__all__ = ["FALSE", "TRUE", "Column"]
 
 TRUE: Final = ("true", "yes", "1", "on", "x")
 """What means true where a column does not say."""
@@ -27,9 +21,9 @@ FALSE: Final = ("false", "no", "0", "off")
 """What means false where a column does not say."""
 
 _CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
-    "missing": ("reject", "empty", "create"),
-    "ambiguous": ("reject", "first", "newest"),
-    "nulls": ("leave", "clear"),
+    "missing": get_args(Missing),
+    "ambiguous": get_args(Ambiguous),
+    "nulls": get_args(Nulls),
 }
 _MARKS: Final = frozenset("+-0123456789")
 _ANY_DAY: Final = datetime(2026, 11, 23, 14, 5, tzinfo=UTC)

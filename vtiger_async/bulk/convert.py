@@ -10,12 +10,13 @@ import attrs
 from attrs import frozen
 
 from vtiger_async.bulk.cells import UnreadableError, plain
-from vtiger_async.bulk.columns import Ambiguous, Column, Missing, Nulls
+from vtiger_async.bulk.columns import Column
 from vtiger_async.bulk.errors import MappingError
 from vtiger_async.bulk.formats import check_options, reader_of
 from vtiger_async.bulk.mapping import FieldMapping
 from vtiger_async.bulk.matching import LINES, has_lines, is_of_lines, line_name
 from vtiger_async.bulk.nested import NestedLines, lines_reader
+from vtiger_async.bulk.options import Ambiguous, Missing, Nulls
 from vtiger_async.bulk.pending import OWNERS, Pending, reference_reader
 from vtiger_async.bulk.rows import RaggedRow, Row
 from vtiger_async.errors import InvalidArgumentError

@@ -16,7 +16,8 @@ from vtiger_async.bulk.errors import SourceError
 from vtiger_async.bulk.events import JobEvent
 from vtiger_async.bulk.finding import new_journal
 from vtiger_async.bulk.journal import Journal
-from vtiger_async.bulk.load import Ambiguous, Load, Missing, Mode, Nulls, Repeats
+from vtiger_async.bulk.load import Load
+from vtiger_async.bulk.options import Ambiguous, Missing, Mode, Nulls, Repeats
 from vtiger_async.bulk.outcomes import Outcome, Report
 from vtiger_async.bulk.plan import Plan
 from vtiger_async.bulk.planning import plan_job

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal, Self, TypeAlias, cast
+from typing import Any, Self, TypeAlias, cast
 
 import attrs
 from attrs import frozen
@@ -13,14 +13,12 @@ from attrs import frozen
 from vtiger_async.bulk.columns import Column
 from vtiger_async.bulk.errors import MappingError
 from vtiger_async.bulk.matching import LINES, Names, has_lines, line_name, matched
+from vtiger_async.bulk.options import Mode
 from vtiger_async.bulk.toml import mapping_text, read_mapping
 from vtiger_async.models.metadata import Module
 from vtiger_async.types import FieldValue
 
-__all__ = ["Column", "FieldMapping", "MappingLike", "Mode", "missing_mandatory"]
-
-Mode: TypeAlias = Literal["create", "upsert", "revise", "delete"]
-"""What is done with rows."""
+__all__ = ["Column", "FieldMapping", "MappingLike", "missing_mandatory"]
 
 
 def _columns(columns: Mapping[str, Column | None]) -> dict[str, Column | None]:

@@ -8,7 +8,8 @@ from typing import Any
 from attrs import frozen
 
 from vtiger_async.bulk.cells import UnreadableError
-from vtiger_async.bulk.columns import Ambiguous, Column, Missing
+from vtiger_async.bulk.columns import Column
+from vtiger_async.bulk.options import Ambiguous, Missing
 from vtiger_async.problems import shortened
 from vtiger_async.types import ID_FORM, RecordId
 

@@ -10,7 +10,7 @@ import typer
 from attrs import frozen
 
 from vtiger_async.bulk import FieldMapping, Load
-from vtiger_async.bulk.load import Ambiguous, Missing, Mode, Nulls, Repeats
+from vtiger_async.bulk.options import Ambiguous, Missing, Mode, Nulls, Repeats
 from vtiger_async.bulk.sources import open_rows
 from vtiger_async.cli.fields import named_values
 from vtiger_async.cli.imports_toml import read_loads

@@ -19,6 +19,8 @@ _VERSION = "VERSION "
 """What the script's own complaint begins with."""
 _TIMEOUT = 1.5
 """Seconds to wait for the server."""
+_CONSTANTS = json.dumps(CONSTANTS)
+"""The numbers of the rules, for the script."""
 
 
 @frozen
@@ -104,7 +106,7 @@ class RedisConnection:
                 self._connect()
             found = await self._script(
                 keys=[f"vtiger-async:quota:{self.instance}"],
-                args=[told, json.dumps(CONSTANTS), *clock],
+                args=[told, _CONSTANTS, *clock],
             )
             reply = json.loads(found)
             for name in ("slots", "used", "limits"):
