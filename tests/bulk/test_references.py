@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from planned import ADMIN, Desk
+from referring import contacts
 
 from vtiger_async.bulk.errors import MappingError
 from vtiger_async.bulk.load import Load
@@ -15,20 +16,6 @@ from vtiger_async.sandbox import Sandbox
 from vtiger_async.sandbox.profiles import ProfileName
 
 pytestmark = pytest.mark.anyio
-
-
-def contacts(rows: Any, parent: Column | None = None, **options: Any) -> Load:
-    """Return a load of contacts, each with an organisation."""
-    mapping = {"Name": "lastname", "Of": parent or Column("account_id")}
-    options = {"module": "Contacts", "owner": ADMIN, "mapping": mapping, **options}
-    return Load(rows=rows, **options)
-
-
-def accounts(rows: Any, **options: Any) -> Load:
-    """Return a load of organisations, each with the one above it."""
-    mapping = {"Name": "accountname", "Above": Column("account_id"), "Phone": "phone"}
-    given = {"module": "Accounts", "owner": ADMIN, "key": "accountname", "mapping": mapping}
-    return Load(rows=[{"Phone": "", "Above": "", **row} for row in rows], **{**given, **options})
 
 
 class TestFinding:

@@ -18,9 +18,11 @@ from typing import Any
 
 import httpx
 import pytest
+from anyio.from_thread import start_blocking_portal
 from attrs import frozen
 
 from vtiger_async.__main__ import main
+from vtiger_async.sandbox import Sandbox
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = [sys.executable, "-W", "error", "-m", "vtiger_async"]
@@ -64,6 +66,24 @@ class Instance:
     def environment(self) -> dict[str, str]:
         """The variables that lead to it."""
         return {"VTIGER_URL": self.url, "VTIGER_USERNAME": "admin", "VTIGER_ACCESS_KEY": KEY}
+
+
+@contextmanager
+def served_here(monkeypatch: pytest.MonkeyPatch, **options: Any) -> Iterator[Sandbox]:
+    """Serve a sandbox without records from this process, and set the environment up for it.
+
+    Args:
+        monkeypatch: Undoes it.
+        options: Of the sandbox.
+    """
+    with (
+        Sandbox(records=0, access_key=KEY, **options) as sandbox,
+        start_blocking_portal() as portal,
+        portal.wrap_async_context_manager(sandbox.serving()) as url,
+    ):
+        for name, value in Instance(url).environment.items():
+            monkeypatch.setenv(name, value)
+        yield sandbox
 
 
 @contextmanager

@@ -9,10 +9,7 @@ import os
 from pathlib import Path
 
 import pytest
-from anyio.from_thread import start_blocking_portal
-from cli_runs import KEY, Instance, run_apart, run_here
-
-from vtiger_async.sandbox import Sandbox
+from cli_runs import KEY, Instance, run_apart, run_here, served_here
 
 CONTACTS = "SELECT lastname, email FROM Contacts;"
 
@@ -47,13 +44,7 @@ def test_the_commands_can_call_over_sessions(
 ) -> None:
     """--session-api, or VTIGER_SESSION_API=1, goes over webservice.php."""
     # In this process: the clock of `instance` runs so fast that a challenge is too old at once.
-    with (
-        Sandbox(limits=False, records=0, access_key=KEY) as sandbox,
-        start_blocking_portal() as portal,
-        portal.wrap_async_context_manager(sandbox.serving()) as url,
-    ):
-        for name, value in Instance(url).environment.items():
-            monkeypatch.setenv(name, value)
+    with served_here(monkeypatch, limits=False) as sandbox:
         if not by_option:
             monkeypatch.setenv("VTIGER_SESSION_API", "1")
         result = run_here(capsys, "whoami", *(["--session-api"] if by_option else []))

@@ -17,7 +17,7 @@ from typing import Any
 import anyio
 import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
-from cli_runs import KEY, Instance, run_apart, run_here, run_on_terminal
+from cli_runs import KEY, Instance, run_apart, run_here, run_on_terminal, served_here
 from servers import free_port, postgres, redis
 
 from vtiger_async import ConfigurationError, Limits, SQLiteQuota, VtigerClient
@@ -97,13 +97,7 @@ class TestWithACall:
         self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Where nothing is left, the moment of the next call lies ahead."""
-        with (
-            Sandbox(limits=Limits(minute=1), records=0, access_key=KEY) as sandbox,
-            start_blocking_portal() as portal,
-            portal.wrap_async_context_manager(sandbox.serving()) as url,
-        ):
-            for name, value in Instance(url).environment.items():
-                monkeypatch.setenv(name, value)
+        with served_here(monkeypatch, limits=Limits(minute=1)):
             found = whole(capsys)
         minute = window(found, "minute")
         assert minute["remaining"] == 0
@@ -120,13 +114,7 @@ class TestWithACall:
         self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Where no header speaks of a quota, only the own calls are known."""
-        with (
-            Sandbox(limits=False, records=0, access_key=KEY) as sandbox,
-            start_blocking_portal() as portal,
-            portal.wrap_async_context_manager(sandbox.serving()) as url,
-        ):
-            for name, value in Instance(url).environment.items():
-                monkeypatch.setenv(name, value)
+        with served_here(monkeypatch, limits=False):
             found = whole(capsys)
         assert {part["remaining"] for part in found["windows"]} == {None}
         assert {part["used"] for part in found["windows"]} == {1}

@@ -7,12 +7,10 @@ import os
 from typing import Any
 
 import pytest
-from anyio.from_thread import start_blocking_portal
-from cli_runs import KEY, Instance, run_here
+from cli_runs import run_here, served_here
 
 from vtiger_async import Limits, Plan
 from vtiger_async.cli.quota_plan import share_of, span, told
-from vtiger_async.sandbox import Sandbox
 
 
 @pytest.fixture(autouse=True)
@@ -82,13 +80,7 @@ def test_an_instance_costs_one_call(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With an instance, one call tells what is left; with --no-call the edition alone counts."""
-    with (
-        Sandbox(limits=Limits(minute=10), records=0, access_key=KEY) as sandbox,
-        start_blocking_portal() as portal,
-        portal.wrap_async_context_manager(sandbox.serving()) as url,
-    ):
-        for name, value in Instance(url).environment.items():
-            monkeypatch.setenv(name, value)
+    with served_here(monkeypatch, limits=Limits(minute=10)) as sandbox:
         found = planned(capsys, "-n", "100")
         assert found["by"] == "one call's answer"
         assert 480 <= found["seconds"] <= 720
@@ -102,13 +94,7 @@ def test_without_limits_it_takes_no_time(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where no limit is known, nothing binds."""
-    with (
-        Sandbox(limits=False, records=0, access_key=KEY) as sandbox,
-        start_blocking_portal() as portal,
-        portal.wrap_async_context_manager(sandbox.serving()) as url,
-    ):
-        for name, value in Instance(url).environment.items():
-            monkeypatch.setenv(name, value)
+    with served_here(monkeypatch, limits=False):
         found = planned(capsys, "-n", "100")
     assert (found["seconds"], found["binds"], found["day_share"]) == (0, [], None)
 
