@@ -1,0 +1,1 @@
+"""Mirrors: modules of a CRM kept in a database, in files or in a stream, and nothing lost."""

@@ -1,0 +1,19 @@
+"""What can go wrong with a mirror, beside the calls."""
+
+from __future__ import annotations
+
+from vtiger_async.errors import VtigerError
+
+__all__ = ["MirrorError", "SchemaDriftError", "SinkError"]
+
+
+class MirrorError(VtigerError):
+    """A mirror cannot go on."""
+
+
+class SinkError(MirrorError):
+    """The place where a mirror is kept cannot be used; the message says why, and what to do."""
+
+
+class SchemaDriftError(MirrorError):
+    """A module's fields are no longer those of its mirror, and `drift="fail"` was chosen."""
