@@ -15,6 +15,7 @@ from vtiger_async.mirror.batches import Batch, Gone, Upsert, Why
 from vtiger_async.mirror.sink import Deletes
 from vtiger_async.mirror.states import ModuleState
 from vtiger_async.tables.schema import Cell, Column, Kind, Row, Table
+from vtiger_async.types import RecordId
 
 INSTANCE = "https://crm.example"
 OWN = (
@@ -63,7 +64,11 @@ def state(name: str, *, lines: bool = True, fields: tuple[Column, ...] = FIELDS)
 
 def row(of: Table, number: int, **cells: Cell) -> Row:
     """Return a row; cells that are not named are empty."""
-    own: dict[str, Cell] = {"id": f"11x{number}", "_number": number, "_hash": f"h{number}"}
+    own: dict[str, Cell] = {
+        "id": RecordId(f"11x{number}"),
+        "_number": number,
+        "_hash": f"h{number}",
+    }
     return tuple((own | cells).get(column.name) for column in of.columns)
 
 
@@ -72,7 +77,7 @@ def upsert(of: ModuleState, number: int, lines: int | None = None, **cells: Cell
     rows = None
     if lines is not None and of.lines is not None:
         rows = tuple((f"11x{number}", place + 1, "1.50", None) for place in range(lines))
-    return Upsert(f"11x{number}", row(of.table, number, **cells), rows)
+    return Upsert(RecordId(f"11x{number}"), row(of.table, number, **cells), rows)
 
 
 _CHARACTERS = "aZ0 '\"\\\\%;,{}[]$1\n\r\t\x01\x7fäß名\u2028\ufeff\uffff😀🏳"
@@ -126,7 +131,7 @@ def batch_of(of: ModuleState, random: Random) -> Batch:
     for number in random.sample(range(1, 7), random.randrange(7)):
         if random.random() < 0.3:
             why: Why = random.choice(("deleted", "vanished"))
-            gone.append(Gone(f"11x{number}", random.uniform(0, 2e9), why))
+            gone.append(Gone(RecordId(f"11x{number}"), random.uniform(0, 2e9), why))
             continue
         cells = {
             column.name: random.choice((None, CELLS[column.kind](random)))
@@ -264,3 +269,29 @@ def of_sqlite(path: Any, of: Table) -> Held:
             elif value is not None and column.kind == "boolean":
                 held[column.name] = bool(value)
     return _keyed(rows, of)
+
+
+def run_in_duckdb(path: Any, sql: str) -> None:
+    """Run a statement in a DuckDB file."""
+    import duckdb
+
+    with duckdb.connect(str(path)) as connection:
+        connection.execute(sql)
+
+
+def run_in_postgres(dsn: str, schema: str, sql: str) -> None:
+    """Run a statement in a schema of a PostgreSQL database."""
+    import psycopg
+
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute("SELECT set_config('search_path', %s, false)", (f'"{schema}"',))
+        connection.execute(sql.encode())
+
+
+def run_in_sqlite(path: Any, sql: str) -> None:
+    """Run a statement in an SQLite file."""
+    import sqlite3
+    from contextlib import closing
+
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute(sql)

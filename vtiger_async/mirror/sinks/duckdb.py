@@ -21,7 +21,7 @@ from vtiger_async.mirror.sinks.locking import FileLock
 from vtiger_async.mirror.sinks.sql import SqlSink
 from vtiger_async.tables.schema import Cell, Kind, Row, Table
 
-__all__ = ["DuckDb", "DuckDbSink", "of_url"]
+__all__ = ["DuckDBDatabase", "DuckDBSink", "of_url"]
 
 _TYPES: Final[Mapping[Kind, str]] = {
     "text": "VARCHAR",
@@ -39,16 +39,16 @@ _FITS: Final = re.compile(r"-?\d{1,28}(\.\d{0,10}0*)?").fullmatch
 """What DECIMAL(38,10) holds and does not round."""
 
 
-def of_url(url: str, deletes: Deletes) -> DuckDbSink:
+def of_url(url: str, deletes: Deletes) -> DuckDBSink:
     """Return the sink of a URL: `duckdb:///crm.duckdb`, or `duckdb:////var/crm.duckdb`.
 
     Raises:
         SinkError: The URL names no file, or the extra is missing.
     """
-    return DuckDbSink(file_of(url), deletes=deletes)
+    return DuckDBSink(file_of(url), deletes=deletes)
 
 
-class DuckDbSink(SqlSink):
+class DuckDBSink(SqlSink):
     """Keeps a mirror in a DuckDB file: a table for each module, one more for its line items.
 
     A decimal of more than 28 digits before the point or 10 after it would be rounded or refused:
@@ -65,15 +65,18 @@ class DuckDbSink(SqlSink):
             path: The file; it is made where it is not there.
             deletes: What becomes of the row of a record that is gone.
         """
-        super().__init__(DuckDb(Path(path)), deletes)
+        super().__init__(DuckDBDatabase(Path(path)), deletes)
 
 
 @define(eq=False)
-class DuckDb:
+class DuckDBDatabase:
     """A DuckDB file as a database of tables.
 
     Attributes:
         path: The file.
+        types: The type of a column of each kind.
+        longest: The most bytes that a name can have.
+        folds: Whether names that differ by case only are the same.
     """
 
     path: Path
@@ -186,7 +189,7 @@ class DuckDb:
         """Write rows by the key `id`; columns that are `kept` and not in the rows stay."""
         name, place = self.name(table.name), table.place("_number")
         numbers = sorted(int(str(row[place])) for row in rows)
-        ids = [row[table.place("id")] for row in rows]
+        ids = [str(row[table.place("id")]) for row in rows]
         # The range lets DuckDB pass by most of the table without a look at the ids.
         where = '"_number" BETWEEN $2 AND $3 AND "id" IN (SELECT unnest($1::VARCHAR[]))'
         given: list[object] = [ids, numbers[0], numbers[-1]]

@@ -24,7 +24,7 @@ from vtiger_async.tables.schema import Cell, Kind, Row, Table
 if TYPE_CHECKING:
     from psycopg import Connection
 
-__all__ = ["Postgres", "PostgresSink", "of_url"]
+__all__ = ["PostgresDatabase", "PostgresSink", "of_url"]
 
 _TYPES: Final[Mapping[Kind, str]] = {
     "text": "text",
@@ -77,16 +77,19 @@ class PostgresSink(SqlSink):
             SinkError: The URL cannot be read, or the extra is missing.
         """
         dsn, named = _parted(url)
-        super().__init__(Postgres(dsn, schema or named or "public"), deletes)
+        super().__init__(PostgresDatabase(dsn, schema or named or "public"), deletes)
 
 
 @define(eq=False)
-class Postgres:
+class PostgresDatabase:
     """A schema of a PostgreSQL database as a database of tables.
 
     Attributes:
         dsn: How to connect.
         schema: The schema.
+        types: The type of a column of each kind.
+        longest: The most bytes that a name can have.
+        folds: Whether names that differ by case only are the same.
     """
 
     dsn: str = field(repr=False)

@@ -3,12 +3,13 @@
 # ruff: noqa: S608 - names in the SQL are quoted; values are bound
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, TypeVar, TypeVarTuple
 
 from attrs import define, field
 
 from vtiger_async.mirror.batches import Batch, Gone
+from vtiger_async.mirror.errors import SinkError
 from vtiger_async.mirror.sink import Deletes, Look
 from vtiger_async.mirror.sinks.database import Database
 from vtiger_async.mirror.sinks.shaping import shape
@@ -64,18 +65,18 @@ class SqlSink:
     async def hashes(self, module: str, ids: Sequence[RecordId]) -> Mapping[RecordId, str]:
         """Return the hashes of those that are there; see `ReadableSink`."""
         where = '"id" IN (SELECT unnest($1::text[]))'
-        return dict(await self._asked(module, '"id", "_hash"', where, [list(ids)]))
+        return dict(_pairs(await self._asked(module, '"id", "_hash"', where, [_plain(ids)])))
 
     async def count(self, module: str, above: int, up_to: int) -> int:
         """Return how many are there in a range; see `ReadableSink`."""
         where = '"_number" > $1 AND "_number" <= $2'
         rows = await self._asked(module, "count(*)", where, [above, up_to])
-        return int(rows[0][0]) if rows else 0
+        return int(rows[0][0])
 
     async def highest(self, module: str) -> int:
         """Return the highest number; see `ReadableSink`."""
         rows = await self._asked(module, 'max("_number")', "$1", [True])
-        return int(rows[0][0] or 0) if rows else 0
+        return int(rows[0][0] or 0)
 
     async def ids(
         self, module: str, above: int, up_to: int, most: int
@@ -84,7 +85,7 @@ class SqlSink:
         where = '"_number" > $1 AND "_number" <= $2'
         rest = 'ORDER BY "_number" LIMIT $3'
         rows = await self._asked(module, '"id", "_hash"', where, [above, up_to, most], rest)
-        return [(row[0], row[1]) for row in rows]
+        return _pairs(rows)
 
     async def look(self) -> Look:
         """Return what it holds; see `ReadableSink`."""
@@ -102,7 +103,7 @@ class SqlSink:
         self, module: str, what: str, where: str, parameters: list[object], rest: str = ""
     ) -> list[tuple[Any, ...]]:
         if module not in self._states:
-            return []
+            raise SinkError(f"{self.database.what} does not hold {module}")
         table = self.database.name(self._states[module].table.name)
         sql = f'SELECT {what} FROM {table} WHERE {where} AND "_deleted_at" IS NULL {rest}'
         return await self._run(self.database.execute, sql, parameters)
@@ -211,7 +212,7 @@ class SqlSink:
     def _without(self, table: Table, column: str, ids: Sequence[RecordId]) -> None:
         self.database.execute(
             f'DELETE FROM {self._name(table)} WHERE "{column}" IN (SELECT unnest($1::text[]))',
-            [list(ids)],
+            [_plain(ids)],
         )
 
     def _mark(self, table: Table, gone: Sequence[Gone]) -> None:
@@ -221,7 +222,7 @@ class SqlSink:
             f"FROM (SELECT unnest($1::text[]) AS id, unnest($2::{types['timestamp']}[]) AS moment, "
             'unnest($3::text[]) AS why) AS g WHERE t."id" = g.id AND t."_deleted_at" IS NULL',
             [
-                [one.id for one in gone],
+                _plain(one.id for one in gone),
                 [moment(one.at) for one in gone],
                 [one.why for one in gone],
             ],
@@ -251,3 +252,12 @@ class SqlSink:
         sql = f'SELECT count(*), count("_deleted_at") FROM {self._name(table)}'
         ((rows, gone),) = self.database.execute(sql)
         return rows - gone, gone
+
+
+def _plain(ids: Iterable[str]) -> list[str]:
+    """Return ids as what every driver knows."""
+    return [str(one) for one in ids]
+
+
+def _pairs(rows: Iterable[tuple[Any, ...]]) -> list[tuple[RecordId, str]]:
+    return [(RecordId(record_id), str(mark)) for record_id, mark in rows]
