@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from hashlib import blake2b
 from json.encoder import encode_basestring_ascii
 from typing import Any, Final
@@ -29,6 +30,7 @@ _WITH_LINES: Final = frozenset(
     ("LineItems", "LineItems_FinalDetails", "image", "margin", "purchase_cost")
 )
 """What comes with line items: their own table has it, or (the final details) it is worked out."""
+_UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
 
 
 class RowMaker:
@@ -55,7 +57,8 @@ class RowMaker:
 
         `_hash` is the same for the same values, in whatever order and by whichever operation they
         come: of the described fields, without those that only retrieve tells, and with null, "" and
-        a date of zeros taken for the same.
+        a date of zeros taken for the same. In a text that stores cannot hold, with NUL or a lone
+        surrogate, U+FFFD stands for these, and in `_extra` is the text as JSON writes it.
 
         Raises:
             InvalidIdError: The record has no id.
@@ -176,13 +179,14 @@ class _Cells:
         together = "".join(said)
         if "\x00" in together or not _is_utf8(together):
             for name, place, _ in self._fields:
-                if cells[place] != _storable(cells[place]):
-                    cells[place] = None
+                cell = cells[place]
+                cells[place] = _storable(cell, _replaced)
+                if cell != cells[place]:
                     unread.append(name)
         for name in unread:
             extra[name] = fields[name]
         if extra and self._extra >= 0:
-            cells[self._extra] = _storable(extra)
+            cells[self._extra] = _storable(extra, _canonical)
 
 
 def _place(table: Table, name: str) -> int:
@@ -216,12 +220,17 @@ def _is_utf8(text: str) -> bool:
     return True
 
 
-def _storable(value: Any) -> Any:
-    """Return a value in which a text that stores cannot hold is written as JSON writes it."""
+def _storable(value: Any, mend: Callable[[str], str]) -> Any:
+    """Return a value in which each text that stores cannot hold is mended."""
     if isinstance(value, str):
-        return value if "\x00" not in value and _is_utf8(value) else _canonical(value)
+        return value if "\x00" not in value and _is_utf8(value) else mend(value)
     if is_list(value):
-        return [_storable(item) for item in value]
+        return [_storable(item, mend) for item in value]
     if is_map(value):
-        return {_storable(name): _storable(item) for name, item in value.items()}
+        return {_storable(name, mend): _storable(item, mend) for name, item in value.items()}
     return value
+
+
+def _replaced(text: str) -> str:
+    """Return a text without NUL and lone surrogates: with U+FFFD in their place."""
+    return _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", text)
