@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, cast
 
 from vtiger_async.client.calls import read_as
 from vtiger_async.client.records import RecordOperations
@@ -12,9 +12,14 @@ from vtiger_async.models import structuring
 from vtiger_async.types import FieldValue, RecordId
 
 if TYPE_CHECKING:
+    from vtiger_async.mirror import Deletes, Mirror, MirrorEvent, OnDrift, Sink
+    from vtiger_async.mirror.crm import Crm as MirrorCrm
     from vtiger_async.models.parts import Part
 
 __all__ = ["LeadOperations"]
+
+_MIRROR_WAIT = 7200.0
+"""Seconds that a call of a mirror waits at least: for an hour's window, but not for a day's."""
 
 
 class LeadOperations(RecordOperations):
@@ -81,3 +86,44 @@ class LeadOperations(RecordOperations):
             return await conversion.after_failure(error)
         made = read_as("convertlead", structuring.converted, result)
         return made or await conversion.after_nothing()
+
+    def mirror(
+        self,
+        modules: Sequence[str],
+        to: str | Sink,
+        *,
+        deletes: Deletes = "tombstone",
+        drift: OnDrift = "evolve",
+        reconcile: str | int | None = "5%",
+        on_event: Callable[[MirrorEvent], object] | None = None,
+    ) -> Mirror:
+        """Return a mirror of modules: await it, or `follow()` it; see `vtiger_async.mirror`.
+
+        Its calls have the priority `"sync"`, unless this client was given another one, and wait for
+        the quota; where that is used up for hours, the mirror pauses and says until when.
+
+        Args:
+            modules: The modules.
+            to: The URL of the place, as `"sqlite:///crm.db"`, or a `Sink`.
+            deletes: What becomes of records that are gone: `"tombstone"` marks their rows,
+                `"delete"` removes them. A `Sink` brings its own choice.
+            drift: What is done when fields change: `"evolve"` changes the tables, `"freeze"` leaves
+                them and keeps new fields in `_extra`, `"fail"` ends with the module.
+            reconcile: Calls a day to find what no changes tell: a share of the day's limit, a
+                number, or None for none.
+            on_event: Is called with each event, see `vtiger_async.mirror.events`.
+
+        Raises:
+            InvalidArgumentError: An argument cannot be used.
+            SinkError: The sink needs an extra that is not installed.
+        """
+        from vtiger_async.mirror.mirror import Mirror, Options  # few programs keep mirrors
+        from vtiger_async.mirror.sinks import sink_of
+
+        options = Options.of(modules, drift, reconcile, on_event)
+        wait = max(self._options.max_wait, _MIRROR_WAIT)
+        view = cast("MirrorCrm", self).with_options(
+            priority=self._options.priority or "sync", max_wait=wait
+        )
+        clock = self._core.pipeline.admission.clock
+        return Mirror(view, clock, self._sees_all, sink_of(to, deletes), options)

@@ -8,7 +8,7 @@ from typing import Any, Literal, Protocol, TypeAlias
 
 from vtiger_async.models.metadata import Module
 from vtiger_async.models.records import Record
-from vtiger_async.quota import WindowUse
+from vtiger_async.quota import Priority, WindowUse
 from vtiger_async.quota.events import QuotaEvent
 from vtiger_async.types import RecordId, SyncScope
 from vtiger_async.vtql import Select
@@ -103,6 +103,12 @@ class Crm(Protocol):
     @property
     def server_time(self) -> datetime | None:
         """The moment of the last answer by the server's clock."""
+        ...
+
+    def with_options(
+        self, *, max_wait: float | None = None, priority: Priority | None = None
+    ) -> Crm:
+        """Return a view with other options."""
         ...
 
     def subscribe(self, listener: Callable[[QuotaEvent], object]) -> Callable[[], None]:
