@@ -1,29 +1,33 @@
-"""The conversion of leads, as a method of the client."""
+"""What takes many calls, as methods of the client; each is loaded by its first use."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from vtiger_async.client.calls import read_as
 from vtiger_async.client.records import RecordOperations
 from vtiger_async.errors import ApiError, ConversionError, OutcomeUnknownError
 from vtiger_async.models import structuring
 from vtiger_async.types import FieldValue, RecordId
+from vtiger_async.vtql import Select
 
 if TYPE_CHECKING:
+    from vtiger_async.exports import ExportReport, FrameKind
+    from vtiger_async.exports.crm import Crm as ExportCrm
     from vtiger_async.mirror import Deletes, Mirror, MirrorEvent, OnDrift, Sink
     from vtiger_async.mirror.crm import Crm as MirrorCrm
     from vtiger_async.models.parts import Part
 
-__all__ = ["LeadOperations"]
+__all__ = ["JobOperations"]
 
 _MIRROR_WAIT = 7200.0
 """Seconds that a call of a mirror waits at least: for an hour's window, but not for a day's."""
 
 
-class LeadOperations(RecordOperations):
-    """The part of the client that converts leads."""
+class JobOperations(RecordOperations):
+    """The part of the client that converts leads, and takes records out as tables, files and mirrors."""
 
     async def convert_lead(
         self,
@@ -86,6 +90,68 @@ class LeadOperations(RecordOperations):
             return await conversion.after_failure(error)
         made = read_as("convertlead", structuring.converted, result)
         return made or await conversion.after_nothing()
+
+    async def frame(self: ExportCrm, query: str | Select, *, to: FrameKind = "arrow") -> Any:
+        """Return the records of a statement as a table with typed columns, in memory.
+
+        The columns are `id`, the fields of the statement (with `*` all that are described, without
+        those of line items), and `_extra`: a JSON object of what has no column, and of values that
+        their type cannot hold. Decimals have 38 digits, 10 of them behind the point; a longer one
+        stands in `_extra`, so no digit is lost. Moments are in UTC. It costs a `describe`, unless
+        that is kept, and a call per 100 records.
+
+        Needs the extra `arrow`, and Polars or pandas where their frame is wanted; that of pandas
+        has Arrow's types.
+
+        Args:
+            query: VTQL, a Select, or a module's name for all of its records.
+            to: `"arrow"` for a pyarrow.Table, `"polars"` or `"pandas"` for a DataFrame.
+
+        Raises:
+            ConfigurationError: A library is not installed.
+            InvalidArgumentError: The statement cannot be sent, or counts.
+            QuerySyntaxError: The text is not VTQL.
+        """
+        from vtiger_async.exports.frames import frame  # not every program wants it
+
+        return await frame(self, query, to)
+
+    async def export(
+        self: ExportCrm,
+        what: str | Select,
+        to: str | os.PathLike[str],
+        *,
+        overwrite: bool = False,
+        restart: bool = False,
+        progress: Callable[[int], object] | None = None,
+    ) -> ExportReport:
+        """Write records into a file, typed by their description; `.csv`, `.jsonl` or `.parquet`.
+
+        The file has its name when it is complete: until then it is `FILE.part`, and beside it
+        `FILE.state` tells where it stands. The same call goes on there after whatever ended the
+        first: an error, a cancellation, a kill. No record is lost then, and none stands twice. A
+        resumed export has the columns that it was begun with. The columns are those of `frame`. It
+        costs a `describe`, unless that is kept, and a call per 100 records.
+
+        Args:
+            what: A module's name for all of its records, VTQL, or a Select.
+            to: The file.
+            overwrite: Whether it replaces a file that is there.
+            restart: Whether to begin anew where an unfinished export of the file stands.
+            progress: Is called after each page with the number of records so far.
+
+        Raises:
+            ExportError: The file is there, is being written by another export, stands for an
+                unfinished export of something else, or cannot be written.
+            ConfigurationError: Parquet was asked for, and pyarrow is not installed.
+            InvalidArgumentError: The suffix is none of the three, or the statement cannot be sent.
+            QuerySyntaxError: The text is not VTQL.
+        """
+        from vtiger_async.exports import Export  # not every program wants it
+
+        return await Export(
+            self, what, to, overwrite=overwrite, restart=restart, progress=progress
+        ).run()
 
     def mirror(
         self,
