@@ -73,6 +73,8 @@ class World:
             "account_id": account,
             "assigned_user_id": "19x1",
             "invoicestatus": "Created",
+            "bill_street": "Street",
+            "ship_street": "Street",
             "productid": product,
             "LineItems": lines,
         }
@@ -155,7 +157,7 @@ async def same(crm: VtigerClient, path: Path, *modules: str) -> None:
             assert found[rid] == row
 
 
-class Cut(Exception):
+class CutError(Exception):
     """The process ends here."""
 
 
@@ -170,7 +172,7 @@ class FailingSink(SQLiteSink):
     def _step(self) -> None:
         self.steps += 1
         if self.steps == self.at:
-            raise Cut
+            raise CutError
 
     async def prepare(self, state: ModuleState, before: ModuleState | None) -> None:
         self._step()
