@@ -309,6 +309,21 @@ async def test_a_call_cancelled_after_it_was_sent_counts() -> None:
         assert crm.quota.minute.used == 1
 
 
+@pytest.mark.parametrize("seconds", [0.4, 1.5, 40.0, 200.0])
+async def test_a_call_cancelled_while_it_is_sent_again_is_cancelled(seconds: float) -> None:
+    """A cancellation in a later attempt ends the call as one in the first does, with no error."""
+    sandbox = free()
+    sandbox.faults.add("503", times=1)
+    sandbox.faults.add("429", times=1, retry_after=60.0)
+    sandbox.faults.add("no_answer")
+    async with sandbox.client(max_wait=math.inf) as crm:
+        with anyio.move_on_after(seconds) as scope:
+            await crm.me()
+        assert scope.cancelled_caught
+        assert crm.quota.in_flight == 0
+        assert crm.quota.waiting == 0
+
+
 async def test_cancelling_at_every_moment_keeps_slots_and_quota_right() -> None:
     """Whenever a call is cancelled, client and server agree on what was spent."""
     for tenth in range(1, 25):

@@ -239,6 +239,7 @@ class Pipeline:
                         raise error  # tenacity judges the first failure like any other
                     refused = isinstance(failures[-1], RateLimitError)
                     return await self._attempt(call, options, deadline, first=refused)
+                _let_through(attempt.retry_state)
                 failures.append(_failure(attempt.retry_state))
         except VtigerError as last:
             earlier = tuple(failure for failure in failures if failure is not last)
@@ -305,6 +306,13 @@ class Pipeline:
         )
         call.explain(unknown, (*earlier, error))
         return unknown
+
+
+def _let_through(state: tenacity.RetryCallState) -> None:
+    """Raise what is no failure of a call: tenacity keeps a cancellation back like any error."""
+    error = state.outcome.exception() if state.outcome is not None else None
+    if error is not None and not isinstance(error, VtigerError):
+        raise error
 
 
 def _failure(state: tenacity.RetryCallState) -> VtigerError:
