@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, cast
 
 from vtiger_async.client.calls import read_as
 from vtiger_async.client.records import RecordOperations
@@ -16,13 +16,18 @@ from vtiger_async.vtql import Select
 if TYPE_CHECKING:
     from vtiger_async.exports import ExportReport, FrameKind
     from vtiger_async.exports.crm import Crm as ExportCrm
+    from vtiger_async.mirror import Deletes, Mirror, MirrorEvent, OnDrift, Sink
+    from vtiger_async.mirror.crm import Crm as MirrorCrm
     from vtiger_async.models.parts import Part
 
 __all__ = ["JobOperations"]
 
+_MIRROR_WAIT = 7200.0
+"""Seconds that a call of a mirror waits at least: for an hour's window, but not for a day's."""
+
 
 class JobOperations(RecordOperations):
-    """The part of the client that converts leads, and takes records out as tables and files."""
+    """The part of the client that converts leads, and takes records out as tables, files and mirrors."""
 
     async def convert_lead(
         self,
@@ -147,3 +152,44 @@ class JobOperations(RecordOperations):
         return await Export(
             self, what, to, overwrite=overwrite, restart=restart, progress=progress
         ).run()
+
+    def mirror(
+        self,
+        modules: Sequence[str],
+        to: str | Sink,
+        *,
+        deletes: Deletes = "tombstone",
+        drift: OnDrift = "evolve",
+        reconcile: str | int | None = "5%",
+        on_event: Callable[[MirrorEvent], object] | None = None,
+    ) -> Mirror:
+        """Return a mirror of modules: await it, or `follow()` it; see `vtiger_async.mirror`.
+
+        Its calls have the priority `"sync"`, unless this client was given another one, and wait for
+        the quota; where that is used up for hours, the mirror pauses and says until when.
+
+        Args:
+            modules: The modules.
+            to: The URL of the place, as `"sqlite:///crm.db"`, or a `Sink`.
+            deletes: What becomes of records that are gone: `"tombstone"` marks their rows,
+                `"delete"` removes them. A `Sink` brings its own choice.
+            drift: What is done when fields change: `"evolve"` changes the tables, `"freeze"` leaves
+                them and keeps new fields in `_extra`, `"fail"` ends with the module.
+            reconcile: Calls a day to find what no changes tell: a share of the day's limit, a
+                number, or None for none.
+            on_event: Is called with each event, see `vtiger_async.mirror.events`.
+
+        Raises:
+            InvalidArgumentError: An argument cannot be used.
+            SinkError: The sink needs an extra that is not installed.
+        """
+        from vtiger_async.mirror.mirror import Mirror, Options  # few programs keep mirrors
+        from vtiger_async.mirror.sinks import sink_of
+
+        options = Options.of(modules, drift, reconcile, on_event)
+        wait = max(self._options.max_wait, _MIRROR_WAIT)
+        view = cast("MirrorCrm", self).with_options(
+            priority=self._options.priority or "sync", max_wait=wait
+        )
+        clock = self._core.pipeline.admission.clock
+        return Mirror(view, clock, self._sees_all, sink_of(to, deletes), options)
