@@ -5,11 +5,17 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
+import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from cli_runs import COMMAND, ROOT, Instance, clean_environment, run_here
+
+from vtiger_async.cli.exports import show_report
+from vtiger_async.cli.output import Format, Output
+from vtiger_async.exports import ExportReport
 
 Capture = pytest.CaptureFixture[str]
 
@@ -97,7 +103,8 @@ def test_ctrl_c_leaves_what_the_same_command_goes_on_with(
         patience = time.monotonic() + 30
         while instance.calls().get("query", 0) < 3:
             assert time.monotonic() < patience
-            time.sleep(0.05)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(0.05)
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=30)
     assert process.returncode == 130
@@ -106,3 +113,15 @@ def test_ctrl_c_leaves_what_the_same_command_goes_on_with(
     (report,) = run_here(capsys, *command).rows
     assert (report["records"], report["runs"]) == (400, 2)
     assert instance.calls()["query"] == 3
+
+
+def test_values_that_do_not_fit_are_told(capsys: Capture, tmp_path: Path) -> None:
+    """How many of which field, on stderr; the data is the report."""
+    report = ExportReport(
+        tmp_path / "x.csv", "Leads", records=9, calls=3, seconds=1.25, unread={"cf_1": 2, "cf_2": 1}
+    )
+    out = Output(Format.JSON, sys.stdout)
+    show_report(out, report)
+    captured = capsys.readouterr()
+    assert captured.err == "not of their field's type, and kept in _extra: cf_1 2, cf_2 1\n"
+    assert json.loads(captured.out)["records"] == 9

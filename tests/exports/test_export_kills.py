@@ -7,7 +7,6 @@ import random
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from itertools import count
@@ -79,9 +78,10 @@ async def killed_everywhere(folder: Path, form: str) -> int:
     async with Sandbox(limits=False).client() as crm:
         await crm.export(statement, whole)
         for place in count(1):
-            with pytest.MonkeyPatch.context() as patch, suppress(Killed):
+            with pytest.MonkeyPatch.context() as patch:
                 death = Death(patch, place)
-                await crm.export(statement, path)
+                with suppress(Killed):
+                    await crm.export(statement, path)
             if not death.is_dead:
                 return place
             report = await crm.export(statement, path, overwrite=path.exists())
@@ -136,7 +136,8 @@ def test_a_kill_at_any_instant_loses_nothing(tmp_path: Path, seed: int, form: st
             assert process.stdout is not None
             assert process.stdout.readline() == "begun\n"
             if seconds is not None:
-                time.sleep(seconds)
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(seconds)
                 process.send_signal(signal.SIGKILL)
             return process.wait(60)
 

@@ -11,11 +11,12 @@ import typer
 from vtiger_async.cli.exits import ExitCode, fail, note
 from vtiger_async.cli.imports_progress import shown
 from vtiger_async.cli.imports_stopping import attended
+from vtiger_async.cli.output import Output
 from vtiger_async.cli.session import Job, Session, connected
 from vtiger_async.errors import VtigerError
 from vtiger_async.exports import Export, ExportReport
 
-__all__ = ["export"]
+__all__ = ["export", "show_report"]
 
 _PATIENCE: Final = 3700.0
 """Seconds: the minute's and the hour's limits are waited for, the day's is not."""
@@ -80,16 +81,22 @@ def export(
         if report is None:
             kept = _GO_ON if running.is_begun else "nothing was written"
             raise fail(f"interrupted: {kept}", ExitCode.INTERRUPTED)
-        _show(session, report)
+        show_report(session.out, report)
 
     return job
 
 
-def _show(session: Session, report: ExportReport) -> None:
+def show_report(out: Output, report: ExportReport) -> None:
+    """Write what came of an export as data, and tell on stderr what is to be known beside it.
+
+    Args:
+        out: Where the data goes.
+        report: What came of it.
+    """
     if report.unread:
         fields = ", ".join(f"{name} {count:,}" for name, count in report.unread.items())
         note(f"not of their field's type, and kept in _extra: {fields}")
-    session.out.record(
+    out.record(
         {
             "file": str(report.path),
             "module": report.module,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import anyio
@@ -97,7 +98,7 @@ class Export:
         finally:
             forget()
             with anyio.CancelScope(shield=True):
-                await run_sync(self._leave, store, named)
+                await run_sync(partial(self._leave, store, named=named))
         return ExportReport(
             path=self.path,
             module=self._statement.module,
@@ -187,7 +188,7 @@ class Export:
         elif not self.path.exists():
             raise ExportError(f"{self._made} is not there any more: restart")
 
-    def _leave(self, store: StandingFile, named: bool) -> None:  # noqa: FBT001 - run_sync
+    def _leave(self, store: StandingFile, *, named: bool) -> None:
         """Close all, and remove what is not needed to go on."""
         remove = named
         try:
