@@ -32,7 +32,14 @@ from vtiger_async.wire.decode import Answer
 
 MODULE, PREFIX = "Accounts", 11
 AFTER = re.compile(r"id > '?\d+x(\d+)").search
+MARKS = (1_000, 10_000, 100_000, 300_000)
+"""After how many records the memory is looked at, on the way to the last one."""
 SYNC = {"updated": [], "deleted": [], "lastModifiedTime": 1_790_000_000, "more": False}
+
+
+def peak_mb() -> float:
+    """Return the most memory that this process has had."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 class Records:
@@ -56,6 +63,7 @@ class Stub:
     def __init__(self, known: dict[str, Any], count: int) -> None:
         self.known, self.count, self.calls = known, count, 0
         self.records = Records(known["record"])
+        self.peaks: dict[int, float] = {}
 
     async def send(self, request: Outgoing, seconds: float, ticket: Ticket) -> Answer:
         ticket.sent = True
@@ -73,6 +81,8 @@ class Stub:
     def _page(self, statement: str) -> str:
         after = AFTER(statement)
         begin = int(after[1]) + 1 if after else 1
+        if begin - 1 in MARKS:
+            self.peaks[begin - 1] = peak_mb()
         numbers = range(begin, min(begin + 100, self.count + 1))
         return "[" + ",".join(map(self.records.text, numbers)) + "]"
 
@@ -168,7 +178,7 @@ def child(kind: str, count: int, known: Path, folder: Path) -> None:
         "seconds": time.perf_counter() - began,
         "cpu": time.process_time() - cpu,
         "calls": stub.calls,
-        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "peaks": {**stub.peaks, count: peak_mb()},
         "file_mb": sum(one.stat().st_size for one in folder.glob("*.duckdb")) / 1e6,
     }
     print(json.dumps(found))
@@ -185,7 +195,7 @@ def main() -> None:
         child(options.child, options.records[0], options.known, options.folder)
         return
     print("| records | | seconds | records/s | CPU us/record | calls | peak MB | file MB |")
-    print("| ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: |", flush=True)
+    print("| ---: | --- | ---: | ---: | ---: | ---: | --- | ---: |", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         known = Path(folder) / "known.json"
         known.write_text(json.dumps(learnt()))
@@ -195,11 +205,12 @@ def main() -> None:
                     command = [sys.executable, __file__, "--child", kind, "--known", str(known)]
                     command += ["--records", str(count), "--folder", own]
                     run = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-                found: dict[str, float] = json.loads(run.stdout)
+                found: dict[str, Any] = json.loads(run.stdout)
+                peaks = [f"{size:.0f} at {int(at):,}" for at, size in found["peaks"].items()]
                 cells = (
                     f"{count:,}", kind, f"{found['seconds']:.1f}",
                     f"{count / found['seconds']:,.0f}", f"{found['cpu'] / count * 1e6:.0f}",
-                    f"{found['calls']:,.0f}", f"{found['peak_mb']:.0f}", f"{found['file_mb']:.0f}",
+                    f"{found['calls']:,.0f}", ", ".join(peaks), f"{found['file_mb']:.0f}",
                 )  # fmt: skip
                 print("| " + " | ".join(cells) + " |", flush=True)
 
