@@ -138,6 +138,8 @@ def batch_of(of: ModuleState, random: Random) -> Batch:
             column.name: random.choice((None, CELLS[column.kind](random)))
             for column in of.table.columns[1 : -len(OWN)]
         }
+        # Not many months: Parquet has a file for each.
+        cells["createdtime"] = random.choice((None, "0001-01-01 00:00:00", "2026-12-31 23:59:59"))
         cells["_extra"] = random.choice((None, {"more": json_value(random)}))
         lines = random.choice((None, 0, 1, 3))
         upserts.append(upsert(of, number, lines, _hash=text(random), **cells))

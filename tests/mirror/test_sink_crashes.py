@@ -36,7 +36,6 @@ from vtiger_async.mirror.sinks.parquet import ParquetSink
 from vtiger_async.mirror.sinks.postgres import PostgresSink
 from vtiger_async.mirror.sinks.singer import SingerSink
 from vtiger_async.mirror.sinks.sqlite import SQLiteSink
-from vtiger_async.mirror.states import ModuleState
 from vtiger_async.tables.schema import Column
 from vtiger_async.types import RecordId
 
@@ -203,6 +202,7 @@ def test_a_connection_lost_anywhere_leaves_all_or_nothing(
 ) -> None:
     """Whichever statement the server ends the connection at, a batch is there or it is not."""
     dsn, found, cut_at, count = server[1], list[object](), 0, -1_000
+    wider, full = evolve(WIDER, token="t"), evolve(NEXT, state=WIDER, upserts=())
 
     def cut(cursor: psycopg.Cursor[Any]) -> None:
         nonlocal count
@@ -212,28 +212,30 @@ def test_a_connection_lost_anywhere_leaves_all_or_nothing(
                 pid = cursor.connection.info.backend_pid
                 other.execute("SELECT pg_terminate_backend(%s, 5000)", (pid,))
 
-    async def committed(schema: str) -> bool:
-        nonlocal count
-        sink = PostgresSink(dsn, schema=schema)
-        before = await sink.open(INSTANCE)
-        if not before:
+    async def going_on() -> object:
+        """Do what is next, until the connection is lost; return what then is there."""
+        nonlocal count, cut_at
+        sink = PostgresSink(dsn, schema="cut")
+        states = await sink.open(INSTANCE)
+        if not states:
             await sink.prepare(FIRST, None)
             await sink.commit(BEGUN)
-        count = 0
+            states = {"Invoice": FIRST}
+        cut_at, count = cut_at + 1, 0
         try:
-            await sink.prepare(WIDER, FIRST)
-            await sink.commit(evolve(NEXT, state=evolve(WIDER, token="t"), upserts=()))
+            if states["Invoice"] == FIRST:
+                await sink.prepare(wider, FIRST)
+                cut_at = 0
+            else:
+                await sink.commit(full)
+                cut_at = -1
         except SinkError:
-            return False
+            pass
         finally:
             count = -1_000
             await sink.aclose()
-        return True
-
-    async def seen(schema: str) -> tuple[ModuleState, object]:
-        look = await PostgresSink(dsn, schema=schema).look()
-        there = look.states["Invoice"]
-        return there, of_postgres(dsn, schema, there.table)
+        there = (await PostgresSink(dsn, schema="cut").look()).states["Invoice"]
+        return there, of_postgres(dsn, "cut", there.table)
 
     execute, copy = psycopg.RawCursor.execute, psycopg.RawCursor.copy
 
@@ -247,12 +249,8 @@ def test_a_connection_lost_anywhere_leaves_all_or_nothing(
 
     monkeypatch.setattr(psycopg.RawCursor, "execute", spied)
     monkeypatch.setattr(psycopg.RawCursor, "copy", spied_copy)
-    done = False
-    while not done:
-        cut_at += 1
-        schema = f"cut {cut_at}"
-        done = portal.call(committed, schema)
-        found.append(portal.call(seen, schema))
+    while cut_at >= 0:
+        found.append(portal.call(going_on))
     phases = [one for number, one in enumerate(found) if one not in found[:number]]
     assert len(found) > 10
     assert len(phases) == 3, "before, with the new columns, and with the batch"

@@ -92,7 +92,7 @@ def test_it_holds_what_a_model_holds(
     portal.call(sink.open, INSTANCE)
     models: dict[str, Model] = {}
 
-    @settings(max_examples=6, deadline=None)
+    @settings(max_examples=5, deadline=None)
     @given(st.integers(0, 2**32), st.integers(1, 4))
     def run(seed: int, count: int) -> None:
         random = Random(seed)
