@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final, TypeGuard
@@ -20,10 +21,17 @@ from vtiger_async.mirror.states import ModuleState
 from vtiger_async.models.metadata import Module
 from vtiger_async.models.records import Record
 from vtiger_async.tables import Row, RowMaker
+from vtiger_async.tables.describing import is_of_a_line
+from vtiger_async.tables.rows import OF_RETRIEVE
 from vtiger_async.types import RecordId, SyncScope
+from vtiger_async.vtql import Select, select
 
 __all__ = ["Work", "is_readable"]
 
+_NAME: Final = re.compile(r"[A-Za-z_]\w*", re.ASCII)
+"""What a query can name: documents describe `shipping_&_handling`, too, which only retrieve has."""
+_LONG: Final = 5000
+"""Characters of a statement that leave room in a URL for its conditions."""
 _TOGETHER: Final = 10
 """Documents that are retrieved and written together."""
 
@@ -68,6 +76,21 @@ class Work:
     def sees_all(self) -> bool:
         """Whether the server tells all changes."""
         return self.scope == "application"
+
+    def statement(self) -> Select:
+        """Return what is asked for all records.
+
+        Of documents neither fields of their lines, since with those a query gives a row for each
+        line, and a page of a hundred rows fewer records (measured on Vtiger 8.4), nor what only
+        retrieve tells.
+        """
+        if self.state.lines is None:
+            return select(self.name)
+        named = filter(_NAME.fullmatch, self.module.fields)
+        whole = (one for one in named if not one.startswith(OF_RETRIEVE))
+        fields = [one for one in whole if not is_of_a_line(one, self.name)]
+        statement = select(self.name, *fields) if fields else select(self.name)
+        return statement if len(str(statement)) < _LONG else select(self.name)
 
     def now(self) -> datetime:
         """Return the time (aware UTC)."""
