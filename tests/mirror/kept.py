@@ -235,6 +235,25 @@ def of_duckdb(path: Any, of: Table) -> Held:
         return _of_sql(of, columns, lambda sql: connection.execute(sql).fetchall(), name)
 
 
+def of_parquet(folder: Any, of: Table) -> Held:
+    """Read the files of a table, and see that a record is in the file of its month."""
+    import duckdb
+
+    from vtiger_async.mirror.sinks.stored import file_name
+
+    files = f"{folder}/{file_name(of.name)}/*/rows.parquet".replace("'", "''")
+    name = f"read_parquet('{files}', union_by_name = true, hive_partitioning = true)"
+    with duckdb.connect() as connection:
+        described = connection.execute(f"DESCRIBE SELECT * FROM {name}").fetchall()
+        columns = {str(one[0]): "VARCHAR" for one in described}
+        held = _of_sql(of, columns, lambda sql: connection.execute(sql).fetchall(), name)
+    for cells in held.values():
+        month = str(cells.pop("_month"))
+        if "createdtime" in cells:
+            assert month == str(cells["createdtime"] or "none")[:7]
+    return held
+
+
 def of_postgres(dsn: str, schema: str, of: Table) -> Held:
     """Read a table of a PostgreSQL database."""
     import psycopg

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -22,6 +21,7 @@ from kept import (
     Model,
     batch_of,
     of_duckdb,
+    of_parquet,
     of_postgres,
     of_sqlite,
     plain,
@@ -37,14 +37,14 @@ from vtiger_async.mirror.batches import Batch
 from vtiger_async.mirror.errors import SinkError
 from vtiger_async.mirror.sink import Deletes, Look, ReadableSink
 from vtiger_async.mirror.sinks.duckdb import DuckDBSink
+from vtiger_async.mirror.sinks.parquet import ParquetSink
 from vtiger_async.mirror.sinks.postgres import PostgresSink
 from vtiger_async.mirror.sinks.sqlite import SQLiteSink
 from vtiger_async.mirror.states import ModuleState
 from vtiger_async.tables.schema import Column, Kind, Table
 from vtiger_async.types import RecordId
 
-EXAMPLES = int(os.environ.get("EX", "10"))
-KINDS = ("sqlite", "duckdb", "postgres")
+KINDS = ("sqlite", "duckdb", "parquet", "postgres")
 
 
 @frozen
@@ -83,6 +83,9 @@ def place_of(kind: str, folder: Path, request: pytest.FixtureRequest) -> Place:
         path = folder / "crm.duckdb"
         run = partial(run_in_duckdb, path)
         return Place(partial(DuckDBSink, path), partial(of_duckdb, path), run)
+    if kind == "parquet":
+        run = partial(run_in_duckdb, folder / "mirror.duckdb")
+        return Place(partial(ParquetSink, folder), partial(of_parquet, folder), run)
     dsn = request.getfixturevalue("server")[1]
     schema = f"crm {folder.name}"[-60:]
     run = partial(run_in_postgres, dsn, schema)
@@ -108,7 +111,7 @@ def test_it_holds_what_a_model_holds(
     portal.call(sink.open, INSTANCE)
     models: dict[str, Model] = {}
 
-    @settings(max_examples=EXAMPLES, deadline=None)
+    @settings(max_examples=6, deadline=None)
     @given(st.integers(0, 2**32), st.integers(1, 4))
     def run(seed: int, count: int) -> None:
         random = Random(seed)

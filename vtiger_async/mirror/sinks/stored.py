@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Final
+from urllib.parse import quote
 
 from vtiger_async.mirror.errors import SinkError
 from vtiger_async.mirror.states import ModuleState
 
-__all__ = ["FORM", "check_form", "check_instance", "moment", "state_of"]
+__all__ = [
+    "FORM",
+    "check_form",
+    "check_instance",
+    "file_name",
+    "flush_folder",
+    "moment",
+    "state_of",
+]
 
 FORM: Final = 1
 """The form in which this version keeps a mirror."""
@@ -65,3 +76,18 @@ def state_of(what: str, text: str) -> ModuleState:
 def moment(at: float) -> str:
     """Return Unix seconds as the cell of a timestamp; parts of a second are dropped."""
     return datetime.fromtimestamp(at // 1, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def file_name(name: str) -> str:
+    """Return a name of the server's as one of a file or folder: of it no path can be made."""
+    return quote(name, safe=" ").replace(".", "%2E")
+
+
+def flush_folder(folder: Path) -> None:
+    """Make the names of files in a folder durable, where the operating system can."""
+    if os.name == "posix":
+        opened = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(opened)
+        finally:
+            os.close(opened)
