@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 
-from vtiger_async import VtigerClient
+from vtiger_async import Record, VtigerClient
 from vtiger_async.clock import Clock
 from vtiger_async.mirror.batches import Batch
 from vtiger_async.mirror.sinks.sqlite import SQLiteSink
@@ -93,7 +93,11 @@ async def there(crm: VtigerClient, module: str) -> Held:
     rows: Held = {}
     names = [column.name for column in table.columns]
     async for record in crm.query(f"SELECT * FROM {module};"):
-        whole = record if lines is None else await crm.retrieve(record.id)
+        whole = record
+        if lines is not None:
+            found = await crm.retrieve(record.id)
+            # As a query has it: retrieve escapes some text.
+            whole = Record({name: record.get(name, found[name]) for name in found})
         row = dict(zip(names, maker.row_of(whole)[0], strict=True))
         if lines is not None:
             of_lines = [column.name for column in lines.columns]
