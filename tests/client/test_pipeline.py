@@ -309,7 +309,7 @@ async def test_a_call_cancelled_after_it_was_sent_counts() -> None:
         assert crm.quota.minute.used == 1
 
 
-@pytest.mark.parametrize("seconds", [0.4, 1.5, 40.0, 200.0])
+@pytest.mark.parametrize("seconds", [0.4, 1.5, 40.0, 80.0])
 async def test_a_call_cancelled_while_it_is_sent_again_is_cancelled(seconds: float) -> None:
     """A cancellation in a later attempt ends the call as one in the first does, with no error."""
     sandbox = free()
