@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from vtiger_async.client.core import Core, Quota, Writing
@@ -45,6 +47,19 @@ class Operations:
     def quota(self) -> Quota:
         """The quota as this client knows it now; it costs no call."""
         return self._core.quota()
+
+    @property
+    def server_time(self) -> datetime | None:
+        """The moment of the last answer by the server's clock (aware UTC), from its header Date.
+
+        It is in whole seconds; None before the first answer, and where the server sends no Date.
+        """
+        try:
+            moment = parsedate_to_datetime(self._core.pipeline.date or "")
+        except (TypeError, ValueError):
+            return None
+        # "-0000" stands for UTC of which the zone is not told; HTTP knows no other.
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
     def deadline(self, seconds: float) -> AbstractContextManager[None]:
         """Return a `with` block in which no call waits longer than until so many seconds from now.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from datetime import UTC, datetime
 from typing import Any, Literal, Protocol
 
@@ -24,7 +24,7 @@ from vtiger_async.models.records import Record
 from vtiger_async.types import RecordId, SyncScope, is_list, is_map, whole_number
 from vtiger_async.vtql import Condition, F, Select, select
 
-__all__ = ["Change", "Sync"]
+__all__ = ["Change", "ChangePage", "ChangePages", "Sync"]
 
 OVERLAP = 5
 """Seconds that are asked for again at the head of the stream: a write that took long to commit
@@ -57,8 +57,44 @@ class Change:
         return self._trail.after(self._place).text()
 
 
+@frozen
+class ChangePage:
+    """The changes that came with one call.
+
+    Attributes:
+        changes: The changes that were not given before; deletes come first, and a record can be
+            there twice, first as it was.
+        cursor: The position after the page: store it with what comes of the changes.
+        at_head: Whether the server had no more.
+    """
+
+    changes: tuple[Change, ...]
+    cursor: str
+    at_head: bool
+
+
+class ChangePages(AsyncIterator[ChangePage]):
+    """The pages of a sync; see `Sync.pages`."""
+
+    def __init__(self, load: Callable[[], Coroutine[Any, Any, ChangePage]]) -> None:
+        self._load = load
+
+    def __aiter__(self) -> ChangePages:
+        """Return itself."""
+        return self
+
+    async def __anext__(self) -> ChangePage:
+        """Return the next page."""
+        return await self._load()
+
+
 class Source(Protocol):
     """What a Sync needs of the client."""
+
+    @property
+    def server_time(self) -> datetime | None:
+        """The moment of the last answer by the server's clock."""
+        ...
 
     async def sync_page(self, module: str, since: int, scope: SyncScope) -> dict[str, Any]:
         """Make one sync call."""
@@ -142,6 +178,24 @@ class Sync(AsyncIterator[Change]):
         self._given = change if self._waiting else None
         return change
 
+    def pages(self) -> ChangePages:
+        """Return the pages instead of the changes, from where the reading stands.
+
+        For those who keep what comes of a page and its cursor together: of what was begun of a page
+        the rest is the first. One page is given for each call, also where nothing in it is new,
+        since the cursor may have moved; after `follow()` they go on for ever.
+        """
+        return ChangePages(self._whole_page)
+
+    async def _whole_page(self) -> ChangePage:
+        """Return what is left of a page that was begun, else the next one."""
+        async with self._one_reader:
+            if not self._waiting:
+                await self._turn()
+            changes, self._waiting = tuple(self._waiting[::-1]), []
+            self._given = None
+        return ChangePage(changes, self.cursor, self._ended)
+
     async def _turn(self) -> None:
         """Turn to the next page; at the head, wait for it."""
         if self._ended:
@@ -179,18 +233,27 @@ class Sync(AsyncIterator[Change]):
         self._since = max(self._since, self._cursor.time - 1)
         self._ended = not more
         # What will be asked for again must stay marked, also where this ask was already the second.
-        recent = self._high >= self._clock.time() - _RECENT
+        recent = self._high >= self._recent()
         safe = min(self._since, self._high - OVERLAP) if recent else self._since
         self._cursor = trail.after(len(changes)).advanced(safe + 1)
         return changes
 
     def _behind(self, last: int, size: int, *, reread: bool) -> int:
         """Return the next lower bound after a page with more to come: the least safe overlap."""
-        if not reread and last >= self._clock.time() - _RECENT:
+        if not reread and last >= self._recent():
             return last - OVERLAP
         # Long past, or asked for a second time, a second is complete - unless the server cuts
         # its pages at so many records.
         return last - 1 if size in _CUTS else last
+
+    def _recent(self) -> float:
+        """Return the moment from which on changes may not all be there yet.
+
+        By the clock that says the earlier one, this machine's or the server's: a wrong clock then
+        costs calls, and no change.
+        """
+        now, told = self._clock.time(), self._source.server_time
+        return (now if told is None else min(now, told.timestamp())) - _RECENT
 
     def _fresh(
         self,
@@ -202,7 +265,7 @@ class Sync(AsyncIterator[Change]):
     ) -> list[Change]:
         """Return the changes of a page that were not given, each with the way to its cursor."""
         known = set(self._cursor.marks)
-        recent = self._clock.time() - _RECENT
+        recent = self._recent()
         changes: list[Change] = []
 
         def give(

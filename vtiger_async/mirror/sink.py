@@ -5,14 +5,31 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Literal, Protocol, TypeAlias
 
+from attrs import field, frozen
+
 from vtiger_async.mirror.batches import Batch
 from vtiger_async.mirror.states import ModuleState
 from vtiger_async.types import RecordId
 
-__all__ = ["Deletes", "ReadableSink", "Sink"]
+__all__ = ["Deletes", "Look", "ReadableSink", "Sink"]
 
 Deletes: TypeAlias = Literal["tombstone", "delete"]
 """What becomes of the row of a record that is gone: it is marked, or removed."""
+
+
+@frozen
+class Look:
+    """What a sink holds at one moment.
+
+    Attributes:
+        instance: The base URL of the CRM; None where nothing was mirrored into it yet.
+        states: Where each module stands.
+        counts: How many records of each module are there, and how many are marked as gone.
+    """
+
+    instance: str | None = None
+    states: Mapping[str, ModuleState] = field(factory=dict[str, ModuleState])
+    counts: Mapping[str, tuple[int, int]] = field(factory=dict[str, tuple[int, int]])
 
 
 class Sink(Protocol):
@@ -84,6 +101,12 @@ class ReadableSink(Sink, Protocol):
         """
         ...
 
-    async def counts(self) -> Mapping[str, tuple[int, int]]:
-        """Return for each module how many records are there, and how many are marked as gone."""
+    async def look(self) -> Look:
+        """Return what it holds; it need not be open.
+
+        Where the store can be read while another process writes to it, that is done.
+
+        Raises:
+            SinkError: It cannot be read.
+        """
         ...

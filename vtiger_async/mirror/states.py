@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from typing import Literal, TypeAlias
 
+import cattrs
 from attrs import frozen
 
 from vtiger_async.tables.schema import Table
@@ -12,6 +14,8 @@ __all__ = ["ModuleState", "Phase"]
 
 Phase: TypeAlias = Literal["snapshot", "deltas", "difference"]
 """What is done next: read all records; read changes; or, where the server tells none, compare."""
+
+_converter = cattrs.Converter()
 
 
 @frozen
@@ -26,7 +30,13 @@ class ModuleState:
         token: Where the snapshot stands: the `resume_token` of its query.
         cursor: Where the deltas stand: the cursor of the sync; in a snapshot, where they will
             begin.
-        checked: The numeric id up to which reconciliation has compared ids, in its present round.
+        checked: The number of the record up to which records have been compared, in the present
+            round of reconciliation or difference.
+        looked_at: Up to which moment of the server (Unix seconds) a user who is no administrator
+            has asked for changes by query.
+        counted_at: When reconciliation last compared counts (Unix seconds), None where never.
+        spent_on: The day, in days since 1970 UTC, that `spent` is of.
+        spent: Calls that reconciliation has made that day.
         synced_at: When the mirror last was at the head (Unix seconds), None where never.
         error: What made the last attempt fail; None where it did not.
     """
@@ -38,5 +48,25 @@ class ModuleState:
     token: str | None = None
     cursor: str | None = None
     checked: int = 0
+    looked_at: float | None = None
+    counted_at: float | None = None
+    spent_on: int = 0
+    spent: int = 0
     synced_at: float | None = None
     error: str | None = None
+
+    def text(self) -> str:
+        """Return the state as text (JSON on one line), for a sink to keep."""
+        return json.dumps(_converter.unstructure(self), separators=(",", ":"))
+
+    @classmethod
+    def of_text(cls, text: str) -> ModuleState:
+        """Return the state that `text` returned.
+
+        Raises:
+            ValueError: The text is no state.
+        """
+        try:
+            return _converter.structure(json.loads(text), cls)
+        except (cattrs.errors.BaseValidationError, TypeError, KeyError) as error:
+            raise ValueError(f"this is not the state of a mirrored module: {error}") from error

@@ -19,7 +19,7 @@ from vtiger_async.errors import InvalidArgumentError, InvalidIdError, InvalidRes
 from vtiger_async.types import FieldValue, RecordId, is_list, is_map
 from vtiger_async.values import NUMBER_FORM
 
-__all__ = ["WRITTEN_BY_CRM", "LineItem", "Number", "TaxType", "Totals", "lines_of"]
+__all__ = ["WRITTEN_BY_CRM", "LineItem", "Number", "TaxType", "Totals", "lines_of", "sent_lines"]
 
 TaxType: TypeAlias = Literal["individual", "group"]
 """Whether each line has its own taxes, or the document has them as a whole (`hdnTaxType`)."""
@@ -183,6 +183,16 @@ def lines_of(fields: Mapping[str, Any]) -> tuple[LineItem, ...]:
         InvalidArgumentError: The record came without: queries and syncs leave them out.
         InvalidResponseError: They cannot be read.
     """
+    return tuple(map(LineItem.of, sent_lines(fields)))
+
+
+def sent_lines(fields: Mapping[str, Any]) -> list[Any]:
+    """Return the line items of a record as they were sent.
+
+    Raises:
+        InvalidArgumentError: The record came without: queries and syncs leave them out.
+        InvalidResponseError: They are no list.
+    """
     if "LineItems" not in fields:
         raise InvalidArgumentError(
             "this record came without LineItems, which says nothing of whether it has any: only "
@@ -193,7 +203,7 @@ def lines_of(fields: Mapping[str, Any]) -> tuple[LineItem, ...]:
     items = list(sent.values()) if is_map(sent) else sent or []
     if not is_list(items):
         raise InvalidResponseError("a list of line items was expected")
-    return tuple(map(LineItem.of, items))
+    return items
 
 
 @frozen

@@ -15,7 +15,7 @@ from vtiger_async.types import RecordId, is_list, is_map, whole_number
 if TYPE_CHECKING:
     from vtiger_async.models.inventory import LineItem
 
-__all__ = ["File", "LookupHit", "Record", "TypedRecord", "User"]
+__all__ = ["File", "LookupHit", "Record", "TypedRecord", "User", "is_secret", "without_secrets"]
 
 # What a Users record may hold of secrets: access keys, passwords, and hashes of them.
 _SECRET_WORDS = ("accesskey", "password", "hash", "crypt", "token", "secret")
@@ -202,11 +202,12 @@ class LookupHit(Record):
 
 def without_secrets(fields: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of a Users record without access keys, passwords and hashes of them."""
-    return {
-        name: value
-        for name, value in fields.items()
-        if not any(word in name.lower() for word in _SECRET_WORDS)
-    }
+    return {name: value for name, value in fields.items() if not is_secret(name)}
+
+
+def is_secret(name: str) -> bool:
+    """Tell whether a field of a Users record of that name holds an access key or a password."""
+    return any(word in name.lower() for word in _SECRET_WORDS)
 
 
 @frozen

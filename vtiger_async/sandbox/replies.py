@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 import re
+from email.utils import formatdate
+from functools import lru_cache
 
 from attrs import frozen
 from starlette.types import Message, Receive, Scope, Send
@@ -120,10 +122,16 @@ def reason_phrase(text: str) -> bytes:
     return _CONTROL.sub(" ", text).encode("utf-8", "replace")[:_MAX_REASON]
 
 
+@lru_cache(maxsize=4)
+def _http_date(second: int) -> bytes:
+    """Return a moment as the header Date has it."""
+    return formatdate(second, usegmt=True).encode("ascii")
+
+
 async def send_reply(
     reply: Reply, quota_headers: HeaderList, scope: Scope, send: Send, clock: Clock
 ) -> None:
-    """Send a reply, whole, cut or slowly.
+    """Send a reply, whole, cut or slowly, with the date by the sandbox's clock.
 
     ASGI has no reason phrase: it is left in `scope["state"]`, where the sandbox's own transport
     and server find it; any other server writes the status's own.
@@ -134,6 +142,7 @@ async def send_reply(
     headers: HeaderList = [
         (b"content-type", reply.content_type),
         (b"content-length", b"%d" % len(reply.body)),
+        (b"date", _http_date(int(clock.time()))),
         *reply.headers,
     ]
     if reply.counted:

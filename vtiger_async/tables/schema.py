@@ -47,12 +47,14 @@ class Column:
         kind: What its cells are.
         type: The field's type in Vtiger (`"picklist"`); empty for the package's own columns.
         refers_to: The modules whose ids a reference holds.
+        gone: Whether the module has the field no more, and the column stays for what it holds.
     """
 
     name: str
     kind: Kind
     type: str = ""
     refers_to: tuple[str, ...] = ()
+    gone: bool = False
 
 
 @frozen

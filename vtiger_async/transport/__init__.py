@@ -148,12 +148,14 @@ class Pipeline:
         admission: Grants them.
         budget: Repeats that may still be spent.
         chance: Draws random numbers from 0 to 1, for jitter.
+        date: The header Date of the last answer that had one, as it came.
     """
 
     http: Sender
     admission: Admission
     budget: RetryBudget = field(factory=RetryBudget)
     chance: Callable[[], float] = random.random
+    date: str | None = field(default=None, init=False)
 
     def recycled(self) -> None:
         """Tell those who listen that a pool of connections was replaced."""
@@ -198,6 +200,7 @@ class Pipeline:
             admission.leave(ticket)
             raise
         seen = read_headers(answer.headers, admission.now())
+        self.date = answer.headers.get("date", self.date)
         if answer.status >= 500:
             admission.slots.failed(ticket.granted_at, admission.now())
         else:
