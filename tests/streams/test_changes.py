@@ -99,9 +99,9 @@ async def test_a_change_can_be_put_back_without_an_error() -> None:
                     change.retry(after=30)
                     with pytest.raises(StreamError, match="put back already"):
                         change.retry()
-        with pytest.raises(StreamError, match=f"Contacts {rid}> was acknowledged"):
-            async with change.ack():
-                pytest.fail("the block was entered")  # pragma: no cover
+            with pytest.raises(StreamError, match=f"Contacts {rid}> was acknowledged"):
+                async with change.ack():
+                    pytest.fail("the block was entered")  # pragma: no cover
     assert seen == [pytest.approx(0, abs=0.1), pytest.approx(30, abs=0.1)]
     assert (await read(writers, store)).given == []
 

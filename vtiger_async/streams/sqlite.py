@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final, TypeVar, cast
 
 import anyio
-from attrs import define, field
+from attrs import define, field, frozen
 
 from vtiger_async.errors import InvalidArgumentError
 from vtiger_async.streams.cursors import checked_instance
@@ -39,6 +39,13 @@ def _path(value: str | os.PathLike[str]) -> Path:
             "store: the path of a file is wanted; to keep nothing, give MemoryCursors()"
         )
     return Path(text)
+
+
+@frozen
+class _Failure:
+    """What went wrong in the thread."""
+
+    text: str
 
 
 @define(eq=False)
@@ -88,15 +95,21 @@ class SQLiteCursors:
         await self._run(self._closed)
 
     async def _run(self, work: Callable[[], T]) -> T:
-        def locked() -> T:
+        def locked() -> T | _Failure:
             with self._lock:
                 try:
                     return work()
                 except (sqlite3.Error, OSError) as error:
-                    raise _explained(self.path, error) from None
+                    return _Failure(_explained(self.path, error))
+                except CursorStoreError as error:
+                    return _Failure(error.message)
 
-        # A thread is waited for, also when the task is cancelled: what was begun is ended.
-        return await anyio.to_thread.run_sync(locked)
+        # A thread is waited for, also when the task is cancelled: what was begun is ended. It does
+        # not raise: an idle thread keeps its last error, and by it this store from being freed.
+        result = await anyio.to_thread.run_sync(locked)
+        if isinstance(result, _Failure):
+            raise CursorStoreError(result.text)
+        return result
 
     def _opened(self, instance: str) -> dict[str, str]:
         if self._open is not None:
@@ -166,9 +179,9 @@ def _prepared(database: sqlite3.Connection, path: Path) -> str | None:
     return cast("str | None", url)
 
 
-def _explained(path: Path, error: Exception) -> CursorStoreError:
-    """Return an error that says what to do about what SQLite says."""
+def _explained(path: Path, error: Exception) -> str:
+    """Return what to do about what SQLite says."""
     text = str(error)
     if "locked" in text or "busy" in text:
         text = "it is in use by another stream: one at a time reads"
-    return CursorStoreError(f"{path}: {text}")
+    return f"{path}: {text}"

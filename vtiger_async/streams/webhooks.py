@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from hashlib import sha256
 from typing import Final, Protocol
 
@@ -104,8 +104,9 @@ async def _is_too_large(request: Request, largest: int) -> bool:
         return True
     length = 0
     with suppress(ClientDisconnect):  # then nobody waits for an answer; the hint stands
-        async for part in request.stream():
-            length += len(part)
-            if length > largest:
-                return True
+        async with aclosing(request.stream()) as parts:
+            async for part in parts:
+                length += len(part)
+                if length > largest:
+                    return True
     return False
