@@ -10,7 +10,7 @@ from pathlib import PurePath
 import anyio
 
 from vtiger_async.client.calls import read_as
-from vtiger_async.client.leads import LeadOperations
+from vtiger_async.client.jobs import JobOperations
 from vtiger_async.client.related import RelatedOperations
 from vtiger_async.errors import (
     InvalidArgumentError,
@@ -27,7 +27,7 @@ from vtiger_async.wire.encode import FilePart, checked_module
 __all__ = ["DocumentOperations"]
 
 
-class DocumentOperations(LeadOperations, RelatedOperations):
+class DocumentOperations(JobOperations, RelatedOperations):
     """The part of the client that deals with files.
 
     A file has an id of its own beside that of the record which holds it. Only `files_retrieve`

@@ -30,13 +30,14 @@ class ModuleState:
         token: Where the snapshot stands: the `resume_token` of its query.
         cursor: Where the deltas stand: the cursor of the sync; in a snapshot, where they will
             begin.
-        checked: The number of the record up to which records have been compared, in the present
-            round of reconciliation or difference.
+        checked: The number of the record up to which reconciliation has compared records, in its
+            present round.
+        rewrite: Whether records are written although their hash is the one that is kept, since a
+            column is another.
         looked_at: Up to which moment of the server (Unix seconds) a user who is no administrator
             has asked for changes by query.
-        counted_at: When reconciliation last compared counts (Unix seconds), None where never.
-        spent_on: The day, in days since 1970 UTC, that `spent` is of.
-        spent: Calls that reconciliation has made that day.
+        credit_from: Since when the budget of reconciliation has not been used (Unix seconds); None
+            before the first snapshot has ended.
         synced_at: When the mirror last was at the head (Unix seconds), None where never.
         error: What made the last attempt fail; None where it did not.
     """
@@ -48,10 +49,9 @@ class ModuleState:
     token: str | None = None
     cursor: str | None = None
     checked: int = 0
+    rewrite: bool = False
     looked_at: float | None = None
-    counted_at: float | None = None
-    spent_on: int = 0
-    spent: int = 0
+    credit_from: float | None = None
     synced_at: float | None = None
     error: str | None = None
 

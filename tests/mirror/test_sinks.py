@@ -1,0 +1,276 @@
+"""Every sink that can be read, held to the contract of `vtiger_async.mirror.sink`."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from random import Random
+
+import psycopg
+import pytest
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+from attrs import frozen
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from kept import (
+    FIELDS,
+    INSTANCE,
+    Held,
+    Model,
+    batch_of,
+    of_duckdb,
+    of_parquet,
+    of_postgres,
+    of_sqlite,
+    plain,
+    run_in_duckdb,
+    run_in_postgres,
+    run_in_sqlite,
+    state,
+    upsert,
+)
+from servers import Server, postgres
+
+from vtiger_async.mirror.batches import Batch
+from vtiger_async.mirror.errors import SinkError
+from vtiger_async.mirror.sink import Deletes, Look, ReadableSink
+from vtiger_async.mirror.sinks.duckdb import DuckDBSink
+from vtiger_async.mirror.sinks.parquet import ParquetSink
+from vtiger_async.mirror.sinks.postgres import PostgresSink
+from vtiger_async.mirror.sinks.sqlite import SQLiteSink
+from vtiger_async.mirror.states import ModuleState
+from vtiger_async.tables.schema import Column, Kind, Table
+from vtiger_async.types import RecordId
+
+KINDS = ("sqlite", "duckdb", "parquet", "postgres")
+
+
+@frozen
+class Place:
+    """A place where a mirror can be kept, and how to see what is there without the sink."""
+
+    make: Callable[..., ReadableSink]
+    held: Callable[[Table], Held]
+    run: Callable[[str], object]
+    spoiled: str = "form = 99"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, str]]:
+    """A PostgreSQL server and its DSN."""
+    running, dsn = postgres(tmp_path_factory.mktemp("postgres"))
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute("CREATE DATABASE crm TEMPLATE template0 ENCODING 'UTF8'")
+    yield running, dsn.replace("/postgres", "/crm")
+    running.stop(signal.SIGQUIT)
+
+
+@pytest.fixture(params=KINDS)
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    """A place for a mirror, with nothing in it."""
+    return place_of(request.param, tmp_path, request)
+
+
+def place_of(kind: str, folder: Path, request: pytest.FixtureRequest) -> Place:
+    """Return a place for a mirror, with nothing in it."""
+    if kind == "sqlite":
+        path = folder / "crm.db"
+        run, form = partial(run_in_sqlite, path), "value = 99 WHERE name = 'format'"
+        return Place(partial(SQLiteSink, path), partial(of_sqlite, path), run, form)
+    if kind == "duckdb":
+        path = folder / "crm.duckdb"
+        run = partial(run_in_duckdb, path)
+        return Place(partial(DuckDBSink, path), partial(of_duckdb, path), run)
+    if kind == "parquet":
+        run = partial(run_in_duckdb, folder / "mirror.duckdb")
+        return Place(partial(ParquetSink, folder), partial(of_parquet, folder), run)
+    dsn = request.getfixturevalue("server")[1]
+    schema = f"crm {folder.name}"[-60:]
+    run = partial(run_in_postgres, dsn, schema)
+    return Place(partial(PostgresSink, dsn, schema=schema), partial(of_postgres, dsn, schema), run)
+
+
+@pytest.fixture(scope="module")
+def portal() -> Iterator[BlockingPortal]:
+    """An event loop for tests that hypothesis runs."""
+    with start_blocking_portal() as running:
+        yield running
+
+
+ODD = ("Accounts", 'Quo"te', "semi;colon--", "Größe 名前", "select", "per%cent $1 {x}", "a.b'c")
+
+
+@pytest.mark.parametrize("deletes", ["tombstone", "delete"])
+def test_it_holds_what_a_model_holds(
+    place: Place, portal: BlockingPortal, deletes: Deletes
+) -> None:
+    """After any batches, the tables hold exactly what dicts hold that were given the same."""
+    sink = place.make(deletes=deletes)
+    portal.call(sink.open, INSTANCE)
+    models: dict[str, Model] = {}
+
+    @settings(max_examples=6, deadline=None)
+    @given(st.integers(0, 2**32), st.integers(1, 4))
+    def run(seed: int, count: int) -> None:
+        random = Random(seed)
+        name = f"{ODD[len(models) % len(ODD)]} {len(models)}"
+        start = state(name, fields=(*FIELDS, Column(f"{name} f", "text")))
+        model = models[name] = Model(deletes)
+        portal.call(sink.prepare, start, None)
+        for _ in range(count):
+            batch = batch_of(start, random)
+            portal.call(sink.commit, batch)
+            model.commit(batch)
+        assert model.state is not None
+        there = {key: one for key, one in model.rows.items() if one["_deleted_at"] is None}
+        hashes = {key: one["_hash"] for key, one in there.items()}
+        numbers = sorted(one["_number"] for one in there.values())
+        asked = [RecordId(f"11x{number}") for number in range(1, 9)]
+        assert portal.call(sink.hashes, name, asked) == hashes
+        assert portal.call(sink.highest, name) == max(numbers, default=0)
+        assert portal.call(sink.count, name, 1, 4) == sum(1 < one <= 4 for one in numbers)
+        found = portal.call(sink.ids, name, 0, 5, 3)
+        assert found == [(f"11x{n}", hashes[f"11x{n}"]) for n in numbers if n <= 5][:3]
+
+    run()
+    look = portal.call(sink.look)
+    portal.call(sink.aclose)
+    assert look.instance == INSTANCE
+    again = place.make()
+    states = portal.call(again.open, INSTANCE)
+    portal.call(again.aclose)
+    assert states == look.states
+    for name, model in models.items():
+        assert model.state is not None
+        assert model.state.lines is not None
+        gone = sum(one["_deleted_at"] is not None for one in model.rows.values())
+        assert look.counts[name] == (len(model.rows) - gone, gone)
+        assert look.states[name] == model.state
+        assert_equal(place, model.state.table, model.rows)
+        assert_equal(place, model.state.lines, model.lines)
+
+
+def assert_equal(place: Place, table: Table, expected: Held) -> None:
+    """Compare a table with what it is to hold, value by value."""
+    held = {key: plain(cells, table) for key, cells in place.held(table).items()}
+    assert held == {key: plain(cells, table) for key, cells in expected.items()}
+
+
+def committed(sink: ReadableSink, portal: BlockingPortal, *batches: Batch) -> None:
+    """Open the sink, commit, and close it."""
+    states = portal.call(sink.open, INSTANCE)
+    try:
+        for batch in batches:
+            if batch.state.module not in states:
+                portal.call(sink.prepare, batch.state, None)
+                states = {**states, batch.state.module: batch.state}
+            portal.call(sink.commit, batch)
+    finally:
+        portal.call(sink.aclose)
+
+
+def test_fields_that_change_keep_what_was_there(place: Place, portal: BlockingPortal) -> None:
+    """A column that is added is empty; one retyped or removed is kept, also when rows change."""
+
+    def with_fields(**kinds: Kind) -> ModuleState:
+        return state("Leads", fields=tuple(Column(name, kind) for name, kind in kinds.items()))
+
+    first = with_fields(a="text", b="decimal", c="text", d="text")
+    second = with_fields(a="integer", b="decimal", e="boolean", d__before="text", d="id")
+    third = with_fields(a="text", b="decimal", c="text", d="text", e="texts")
+    sink = place.make()
+    rows = (upsert(first, 1, 2, a="x", b="1.5", c="y", d="z"), upsert(first, 2, a="w"))
+    committed(sink, portal, Batch(first, rows))
+
+    async def changed() -> None:
+        await sink.open(INSTANCE)
+        await sink.prepare(second, first)
+        await sink.commit(Batch(second, (upsert(second, 1, a=7, d="1x1"), upsert(second, 3, a=8))))
+        await sink.prepare(third, second)
+        await sink.commit(Batch(third, (upsert(third, 2, a="new", e=["p"]),)))
+        assert (await sink.look()).states["Leads"] == third
+        await sink.aclose()
+
+    portal.call(changed)
+    held = place.held(third.table)
+    assert [held[key]["a"] for key in sorted(held)] == [None, "new", None]
+    assert [held[key]["c"] for key in sorted(held)] == ["y", None, None]
+    assert [held[key]["a__before"] for key in sorted(held)] == ["x", "w", None]
+    assert held["11x1"]["d__before2"] == "z"
+    assert held["11x1"]["d__before3"] == "1x1"
+    assert held["11x2"]["e"] == ["p"]
+    assert {type(held[key]["a__before2"]) for key in held} == {int, type(None)}
+    assert third.lines is not None
+    assert len(place.held(third.lines)) == 2
+
+
+def test_line_items_are_replaced_as_a_whole(place: Place, portal: BlockingPortal) -> None:
+    """Lines that came replace those that were there; where none were read, they stay."""
+    start = state("Invoice")
+    assert start.lines is not None
+    sink = place.make()
+    committed(sink, portal, Batch(start, (upsert(start, 1, 3), upsert(start, 2, 1))))
+    assert sorted(place.held(start.lines)) == ["11x1 1", "11x1 2", "11x1 3", "11x2 1"]
+    committed(sink, portal, Batch(start, (upsert(start, 1, 1), upsert(start, 2))))
+    assert sorted(place.held(start.lines)) == ["11x1 1", "11x2 1"]
+    committed(sink, portal, Batch(start, (upsert(start, 1, 0),)))
+    assert sorted(place.held(start.lines)) == ["11x2 1"]
+
+
+def test_a_second_writer_and_another_instance_are_refused(
+    place: Place, portal: BlockingPortal
+) -> None:
+    """While one writes, no other opens it; and nobody opens it for another instance."""
+    first, second = place.make(), place.make()
+    portal.call(first.open, INSTANCE)
+    with pytest.raises(SinkError, match="another mirror"):
+        portal.call(second.open, INSTANCE)
+    portal.call(first.aclose)
+    with pytest.raises(SinkError, match=r"mirror of https://crm\.example"):
+        portal.call(second.open, "https://other.example")
+    portal.call(second.open, INSTANCE)
+    portal.call(second.aclose)
+
+
+def test_what_is_not_the_mirrors_is_left_alone(place: Place, portal: BlockingPortal) -> None:
+    """A table that was there before is an error; one that was dropped is begun anew."""
+    start = state("Accounts")
+    sink = place.make()
+    committed(sink, portal, Batch(start, (upsert(start, 1, 2),)))
+    place.run('DROP TABLE "Accounts"')
+    committed(sink, portal, Batch(start, (upsert(start, 2),)))
+    assert list(place.held(start.table)) == ["11x2"]
+    place.run('CREATE TABLE "Vendors" (id TEXT)')
+    with pytest.raises(SinkError, match="Vendors"):
+        committed(sink, portal, Batch(state("Vendors")))
+    place.run('INSERT INTO "Vendors" VALUES (1)')
+
+
+def test_without_anything_there_is_nothing_to_see(place: Place, portal: BlockingPortal) -> None:
+    """What no mirror has written to holds no instance; a module that it lacks is an error."""
+    sink = place.make()
+    assert portal.call(sink.look) == Look()
+    portal.call(sink.open, INSTANCE)
+    with pytest.raises(SinkError, match="does not hold Leads"):
+        portal.call(sink.highest, "Leads")
+    portal.call(sink.aclose)
+    with pytest.raises(SinkError, match="not open"):
+        portal.call(sink.commit, Batch(state("Leads")))
+    assert portal.call(place.make().look) == Look(INSTANCE)
+    place.run("UPDATE _vtiger_mirror SET " + place.spoiled)
+    with pytest.raises(SinkError, match="version"):
+        portal.call(sink.open, INSTANCE)
+
+
+LONG = "0123456789" * 300_000
+
+
+def test_texts_of_any_length_and_character_are_kept(place: Place, portal: BlockingPortal) -> None:
+    """Millions of characters, and those that need four bytes, come back as they were."""
+    start = state("Faq")
+    smile = "😀" * 1000
+    committed(place.make(), portal, Batch(start, (upsert(start, 1, name=LONG, picks=[smile]),)))
+    held = place.held(start.table)["11x1"]
+    assert (held["name"], held["picks"]) == (LONG, [smile])

@@ -1,0 +1,344 @@
+"""Mirror: modules of a CRM brought up to date in a sink, once or again and again."""
+
+from __future__ import annotations
+
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Generator,
+    Mapping,
+    Sequence,
+)
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any, Final, Self, get_args
+
+import anyio
+from attrs import define, evolve, field, frozen
+
+from vtiger_async.clock import Clock
+from vtiger_async.errors import (
+    AuthenticationError,
+    ConfigurationError,
+    InvalidArgumentError,
+    QuotaExhaustedError,
+    VtigerError,
+)
+from vtiger_async.mirror.batches import Batch
+from vtiger_async.mirror.beginning import OnDrift
+from vtiger_async.mirror.crm import Crm, SeesAll
+from vtiger_async.mirror.errors import SinkError
+from vtiger_async.mirror.events import Failed, MirrorEvent, Paused
+from vtiger_async.mirror.metering import counting, listening
+from vtiger_async.mirror.modules import bring_up
+from vtiger_async.mirror.reconciling import Budget
+from vtiger_async.mirror.reports import MirrorReport, ModuleReport, Tally
+from vtiger_async.mirror.sink import Look, Sink
+from vtiger_async.mirror.states import ModuleState
+from vtiger_async.wire.encode import checked_module
+
+__all__ = ["Follow", "Mirror", "Options"]
+
+_MOST_PAUSE: Final = 900.0
+"""Seconds; the longest pause of a module that fails again and again."""
+
+
+@frozen
+class Options:
+    """How a mirror is kept.
+
+    Attributes:
+        modules: The modules.
+        drift: What is done when a module's fields change.
+        budget: The calls a day for reconciliation.
+        on_event: Is called with each event.
+    """
+
+    modules: tuple[str, ...]
+    drift: OnDrift = "evolve"
+    budget: Budget = Budget.of(None)  # noqa: RUF009 - it is frozen
+    on_event: Callable[[MirrorEvent], object] | None = None
+
+    @classmethod
+    def of(
+        cls,
+        modules: Sequence[str],
+        drift: OnDrift,
+        reconcile: str | int | None,
+        on_event: Callable[[MirrorEvent], object] | None,
+    ) -> Options:
+        """Return the options that a user gives.
+
+        Raises:
+            InvalidArgumentError: One of them cannot be used.
+        """
+        if isinstance(modules, str) or not modules:
+            raise InvalidArgumentError("a mirror takes a list of modules, as ['Accounts']")
+        names = tuple(checked_module(module) for module in modules)
+        if len({name.lower() for name in names}) < len(names):
+            raise InvalidArgumentError(f"a module is named twice: {', '.join(names)}")
+        if drift not in get_args(OnDrift):
+            raise InvalidArgumentError(f"drift is 'evolve', 'freeze' or 'fail', not {drift!r}")
+        return cls(names, drift, Budget.of(reconcile), on_event)
+
+
+@define
+class _Round:
+    """What is found out in one round.
+
+    Attributes:
+        reports: What came of each module.
+        paused_until: When a call can be made again (Unix seconds), where the quota is used up.
+        fatal: What ends the mirror as a whole.
+    """
+
+    reports: dict[str, ModuleReport] = field(factory=dict[str, ModuleReport])
+    paused_until: float | None = None
+    fatal: Exception | None = None
+
+
+class Mirror:
+    """Modules of a CRM, kept in a sink: `await crm.mirror(["Accounts"], to="sqlite:///crm.db")`.
+
+    Awaited, it brings every module up to date once. What was written stays, wherever it is ended;
+    it goes on from there. `follow()` does so again and again. While `async with` holds it, the sink
+    stays open between rounds.
+
+    Args:
+        crm: The client.
+        clock: The time.
+        sees_all: Tells whether the user is an administrator.
+        sink: Where the mirror is kept.
+        options: How.
+    """
+
+    def __init__(
+        self, crm: Crm, clock: Clock, sees_all: SeesAll, sink: Sink, options: Options
+    ) -> None:
+        self._crm = crm
+        self._clock = clock
+        self._sees_all = sees_all
+        self._sink = sink
+        self._options = options
+        self._states: dict[str, ModuleState] = {}
+        self._is_open = False
+        self._one_round = anyio.Lock()
+
+    def __repr__(self) -> str:
+        return f"<Mirror of {', '.join(self._options.modules)} in {self._sink!r}>"
+
+    @property
+    def modules(self) -> tuple[str, ...]:
+        """The modules."""
+        return self._options.modules
+
+    def __await__(self) -> Generator[Any, Any, MirrorReport]:
+        """Bring every module up to date: see `run`."""
+        return self.run().__await__()
+
+    async def __aenter__(self) -> Self:
+        """Open the sink, and keep it open."""
+        await self._open()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Close the sink."""
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the sink, if `async with` has opened it."""
+        if self._is_open:
+            self._is_open = False
+            with anyio.CancelScope(shield=True):
+                await self._sink.aclose()
+
+    async def run(self, modules: Sequence[str] | None = None) -> MirrorReport:
+        """Bring modules up to date, all at once, and return what came of it.
+
+        A module that fails does not stop the others: the report says why. Where the quota is used
+        up for long, the round ends: the report says until when, and what was written stays.
+
+        Args:
+            modules: Some of the modules; all, if not given.
+
+        Raises:
+            SinkError: The sink cannot be used.
+            AuthenticationError: The credentials are wrong.
+            ConfigurationError: The client cannot be used.
+        """
+        names = self.modules if modules is None else tuple(modules)
+        unknown = set(names) - set(self.modules)
+        if unknown:
+            raise InvalidArgumentError(f"not in this mirror: {', '.join(sorted(unknown))}")
+        async with self._one_round, self._opened():
+            return await self._round(names)
+
+    def follow(self, every: float = 60.0) -> Follow:
+        """Return the reports of rounds that go on for ever: `async for report in mirror.follow()`.
+
+        Nothing is asked between rounds. A module that fails is left out for a while, which doubles
+        up to 15 minutes; where the quota is used up, the next round waits for it.
+
+        Args:
+            every: Seconds from the end of a round to the next; a round costs a call for each module
+                in which nothing has changed.
+        """
+        if not every > 0:
+            raise InvalidArgumentError("follow: every is a number of seconds above 0")
+        return Follow(self, self._clock, every)
+
+    async def status(self) -> Look:
+        """Return where each module stands, and how many records are there; it costs no call.
+
+        Another process may be writing to the mirror, where the sink can be read meanwhile.
+
+        Raises:
+            SinkError: The sink cannot be read, or tells nothing of itself.
+        """
+        look: Callable[[], Awaitable[Look]] | None = getattr(self._sink, "look", None)
+        if look is None:
+            raise SinkError(f"{self._sink!r} cannot tell what it holds")
+        return await look()
+
+    async def _open(self) -> None:
+        states = await self._sink.open(self._crm.url)
+        self._states = {name: state for name, state in states.items() if name in self.modules}
+        self._is_open = True
+
+    @asynccontextmanager
+    async def _opened(self) -> AsyncGenerator[None]:
+        if self._is_open:
+            yield
+            return
+        await self._open()
+        try:
+            yield
+        finally:
+            await self.aclose()
+
+    async def _round(self, names: Sequence[str]) -> MirrorReport:
+        found, started_at = _Round(), self._now()
+        with listening(self._crm):
+            async with anyio.create_task_group() as group:
+                for name in names:
+                    group.start_soon(self._module, name, found, group.cancel_scope)
+        if found.fatal is not None:
+            raise found.fatal
+        until = found.paused_until
+        return MirrorReport(
+            {name: found.reports[name] for name in names},
+            started_at,
+            self._now(),
+            None if until is None else datetime.fromtimestamp(until, UTC),
+        )
+
+    async def _module(self, name: str, found: _Round, scope: anyio.CancelScope) -> None:
+        """Bring one module up to date, and note what came of it."""
+        tally, error = Tally(), None
+        try:
+            with counting(tally):
+                try:
+                    await self._bring_up(name, tally)
+                except (AuthenticationError, ConfigurationError, SinkError):
+                    raise
+                except VtigerError as failure:
+                    error = self._failed(name, failure, found)
+                    await self._keep_error(name, error)
+        except Exception as fatal:  # noqa: BLE001 - raised when the others have ended, not in a group
+            found.fatal = found.fatal or fatal
+            scope.cancel()
+            return
+        state = self._states.get(name)
+        phase = None if state is None else state.phase
+        found.reports[name] = tally.report(name, phase, error, await self._note(state))
+
+    async def _bring_up(self, name: str, tally: Tally) -> None:
+        budget = self._options.budget.a_day(self._crm.quota)
+        await bring_up(
+            self._crm,
+            self._sink,
+            self._clock,
+            name,
+            self._states,
+            tally,
+            scope="application" if await self._sees_all() else "userandgroup",
+            on_drift=self._options.drift,
+            a_day=0.0 if budget is None else budget / len(self.modules),
+            tell=self._tell,
+        )
+
+    def _failed(self, name: str, failure: VtigerError, found: _Round) -> str:
+        """Tell of a failure, and return its words."""
+        error, now = str(failure), self._clock.time()
+        if isinstance(failure, QuotaExhaustedError) and failure.wait > 0:
+            found.paused_until = max(found.paused_until or 0.0, now + failure.wait)
+            until = datetime.fromtimestamp(now + failure.wait, UTC)
+            self._tell(Paused(self._now(), name, failure.window, until))
+        else:
+            self._tell(Failed(self._now(), name, error))
+        return error
+
+    async def _keep_error(self, name: str, error: str) -> None:
+        state = self._states.get(name)
+        if state is not None and state.error != error:
+            self._states[name] = evolve(state, error=error)
+            await self._sink.commit(Batch(self._states[name]))
+
+    async def _note(self, state: ModuleState | None) -> str:
+        notes: list[str] = []
+        if state is not None and state.phase != "difference" and state.looked_at is not None:
+            if not await self._sees_all():
+                notes.append(
+                    "not as an administrator: what went out of sight, or others have deleted, is "
+                    "found by reconciliation only"
+                )
+            if self._options.budget.a_day(self._crm.quota) is None:
+                notes.append(
+                    "not reconciled: nobody has told the day's limit, of which a share was asked "
+                    "for; give a number of calls"
+                )
+        return "; ".join(notes)
+
+    def _tell(self, event: MirrorEvent) -> None:
+        if self._options.on_event is not None:
+            self._options.on_event(event)
+
+    def _now(self) -> datetime:
+        return datetime.fromtimestamp(self._clock.time(), UTC)
+
+
+class Follow(AsyncIterator[MirrorReport]):
+    """The reports of a mirror that is kept up to date: see `Mirror.follow`."""
+
+    def __init__(self, mirror: Mirror, clock: Clock, every: float) -> None:
+        self._mirror = mirror
+        self._clock = clock
+        self._every = every
+        self._failures: dict[str, int] = {}
+        self._due: dict[str, float] = dict.fromkeys(mirror.modules, 0.0)
+
+    def __aiter__(self) -> Follow:
+        """Return itself."""
+        return self
+
+    async def __anext__(self) -> MirrorReport:
+        """Wait until modules are due, bring them up to date, and return what came of it."""
+        pause = min(self._due.values()) - self._clock.time()
+        if pause > 0:
+            await self._clock.sleep(pause)
+        now = self._clock.time()
+        report = await self._mirror.run([name for name, due in self._due.items() if due <= now])
+        self._note(report.modules, self._clock.time())
+        if report.paused_until is not None:
+            until = report.paused_until.timestamp()
+            self._due = {name: max(due, until) for name, due in self._due.items()}
+        return report
+
+    def _note(self, reports: Mapping[str, ModuleReport], now: float) -> None:
+        for name, report in reports.items():
+            count = 0 if report.error is None else self._failures.get(name, 0) + 1
+            self._failures[name] = count
+            most = max(_MOST_PAUSE, self._every)
+            self._due[name] = now + min(most, self._every * 2.0 ** min(count, 20))
