@@ -17,7 +17,7 @@ from vtiger_async.streams.options import Options
 from vtiger_async.types import SyncScope
 from vtiger_async.vtql import select
 
-__all__ = ["Start", "starts_of"]
+__all__ = ["Start", "starts_of", "widest_scope"]
 
 _OVERLAP: Final = 60.0
 """Seconds before now at which `"now"` begins: the clocks of the server's parts may differ."""
@@ -82,7 +82,7 @@ async def starts_of(
         return starts
     if scope is None:
         begun: set[SyncScope] = {start.scope for start in starts.values()}
-        scope = begun.pop() if len(begun) == 1 else await _widest(crm)
+        scope = begun.pop() if len(begun) == 1 else await widest_scope(crm)
     moment = await _now(crm) if isinstance(since, str) else since
     for module in new:
         unknown = moment is None and since is not None
@@ -91,7 +91,7 @@ async def starts_of(
     return starts
 
 
-async def _widest(crm: Crm) -> SyncScope:
+async def widest_scope(crm: Crm) -> SyncScope:
     """Return the scope of all records where the user is an administrator, else of their own.
 
     The open source tells who is one in the user's record only (measured on Vtiger 8.4).
