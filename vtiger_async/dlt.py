@@ -82,6 +82,7 @@ class _Door:
     _loop: asyncio.AbstractEventLoop | None = field(default=None, init=False)
     _crm: VtigerClient | None = field(default=None, init=False)
     _users: int = field(default=0, init=False)
+    _asking: asyncio.Lock = field(factory=asyncio.Lock, init=False)
     _scope: SyncScope | None = field(default=None, init=False)
 
     @asynccontextmanager
@@ -90,6 +91,7 @@ class _Door:
         loop = asyncio.get_running_loop()
         if self._crm is None or self._loop is not loop:  # a loop that broke off left one behind
             self._crm, self._loop, self._users = self.make(), loop, 0
+            self._asking = asyncio.Lock()
         crm = self._crm
         self._users += 1
         try:
@@ -103,8 +105,9 @@ class _Door:
 
     async def scope(self, crm: VtigerClient) -> SyncScope:
         """Return whose records are read where nobody says it; it is asked once."""
-        if self._scope is None:
-            self._scope = await widest_scope(crm)
+        async with self._asking:
+            if self._scope is None:
+                self._scope = await widest_scope(crm)
         return self._scope
 
 
