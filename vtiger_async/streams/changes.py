@@ -14,13 +14,13 @@ import anyio
 from vtiger_async.clock import Clock
 from vtiger_async.errors import InvalidArgumentError
 from vtiger_async.streams.crm import Crm
-from vtiger_async.streams.cursors import CursorStore, store_of
+from vtiger_async.streams.cursors import CursorStore
 from vtiger_async.streams.delivery import Delivery
 from vtiger_async.streams.errors import StreamError
 from vtiger_async.streams.keeping import Keeping, ModuleProgress, Source
 from vtiger_async.streams.lanes import Entry, Lane
 from vtiger_async.streams.looking import Looks
-from vtiger_async.streams.options import Options, StreamOptions, checked_modules
+from vtiger_async.streams.options import Options, StreamOptions, checked_modules, store_of
 from vtiger_async.streams.starting import starts_of
 
 __all__ = ["Changes"]

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
-from typing import Protocol, cast
+from typing import Protocol
 
 from attrs import define, field
 
-from vtiger_async.errors import InvalidArgumentError
 from vtiger_async.streams.errors import CursorStoreError
 
-__all__ = ["CursorStore", "MemoryCursors", "checked_instance", "store_of"]
+__all__ = ["CursorStore", "MemoryCursors", "checked_instance"]
 
 
 class CursorStore(Protocol):
@@ -87,24 +85,3 @@ def checked_instance(known: str | None, instance: str, store: str) -> None:
         raise CursorStoreError(
             f"{store} belong to {known}, not to {instance}: give each instance a store of its own"
         )
-
-
-def store_of(store: object) -> CursorStore:
-    """Return the store that a user means.
-
-    Args:
-        store: A path, or a store.
-
-    Raises:
-        InvalidArgumentError: It is neither.
-    """
-    if isinstance(store, str | os.PathLike):
-        from vtiger_async.streams.sqlite import SQLiteCursors  # where a file is wanted
-
-        return SQLiteCursors(cast("str | os.PathLike[str]", store))
-    if all(callable(getattr(store, name, None)) for name in ("open", "commit", "aclose")):
-        return cast("CursorStore", store)
-    raise InvalidArgumentError(
-        "store is the path of a file, MemoryCursors(), or an object with open, commit and aclose, "
-        f"not {type(store).__name__}"
-    )

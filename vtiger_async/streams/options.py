@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Literal, TypeAlias, TypedDict
+from typing import Literal, TypeAlias, TypedDict, cast
 
 from attrs import frozen
 
 from vtiger_async.errors import InvalidArgumentError
+from vtiger_async.streams.cursors import CursorStore
 from vtiger_async.types import UNSYNCED_MODULES, SyncScope
 from vtiger_async.wire.encode import checked_module
 
-__all__ = ["Since", "StreamOptions", "checked_modules"]
+__all__ = ["Since", "StreamOptions", "checked_modules", "store_of"]
 
 Since: TypeAlias = "Literal['now'] | datetime | float | None"
 """Where a module begins that the store does not know: None for everything that the server can tell,
@@ -84,3 +86,24 @@ def checked_modules(modules: Iterable[str]) -> tuple[str, ...]:
                 f"the server tells no changes of {module}: query it, and compare", module=module
             )
     return names
+
+
+def store_of(store: object) -> CursorStore:
+    """Return the store that a user means.
+
+    Args:
+        store: A path, or a store.
+
+    Raises:
+        InvalidArgumentError: It is neither.
+    """
+    if isinstance(store, str | os.PathLike):
+        from vtiger_async.streams.sqlite import SQLiteCursors  # where a file is wanted
+
+        return SQLiteCursors(cast("str | os.PathLike[str]", store))
+    if all(callable(getattr(store, name, None)) for name in ("open", "commit", "aclose")):
+        return cast("CursorStore", store)
+    raise InvalidArgumentError(
+        "store is the path of a file, MemoryCursors(), or an object with open, commit and aclose, "
+        f"not {type(store).__name__}"
+    )
