@@ -111,7 +111,6 @@ class _Door:
         return self._scope
 
 
-@dlt.source(name="vtiger", max_table_nesting=0)
 def vtiger_source(
     modules: Sequence[str],
     url: str = dlt.config.value,
@@ -147,14 +146,23 @@ def vtiger_source(
     if isinstance(modules, str) or not names:
         raise InvalidArgumentError("modules is a list of names, as in ['Contacts']")
     known: Options = Options(since=since, scope=scope)  # type: ignore[arg-type]  # the sync checks it
+    return _source(names, known, options or {}, url, username, access_key)
 
-    def make() -> VtigerClient:
-        return VtigerClient(url, username, access_key, **(options or {}))
 
-    door = _Door(make)
+@dlt.source(name="vtiger", section="vtiger", max_table_nesting=0)
+def _source(
+    modules: tuple[str, ...],
+    known: Options,
+    options: dict[str, Any],
+    url: str = dlt.config.value,
+    username: str = dlt.config.value,
+    access_key: str = dlt.secrets.value,
+) -> Any:
+    """Return the resources; dlt has put in what its configuration tells."""
+    door = _Door(lambda: VtigerClient(url, username, access_key, **options))
     return [
         _whole(door, module) if module in UNSYNCED_MODULES else _changes(door, module, known)
-        for module in names
+        for module in modules
     ]
 
 

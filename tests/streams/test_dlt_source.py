@@ -37,8 +37,8 @@ def rows_of(pipeline: Any, statement: str) -> list[tuple[Any, ...]]:
         return cursor.fetchall()
 
 
-def test_two_loads_leave_what_the_crm_has(pipeline: Any) -> None:
-    """Merged by id, deletes and all; the second load costs a call for a module that has no news."""
+def test_two_loads_leave_what_the_crm_has(pipeline: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Merged by id, deletes and all; the instance comes from dlt's configuration."""
     from vtiger_async.dlt import vtiger_source
 
     writers = Writers()
@@ -52,9 +52,11 @@ def test_two_loads_leave_what_the_crm_has(pipeline: Any) -> None:
         portal.wrap_async_context_manager(serving(writers.sandbox.app)) as url,
     ):
         name, key = writers.sandbox.credentials()
+        for setting, value in (("URL", url), ("USERNAME", name), ("ACCESS_KEY", key)):
+            monkeypatch.setenv(f"SOURCES__VTIGER__{setting}", value)
 
         def load() -> None:
-            source = vtiger_source(["Contacts", "Accounts", "Users"], url, name, key)
+            source = vtiger_source(["Contacts", "Accounts", "Users"])
             pipeline.run(source).raise_on_failed_jobs()
 
         load()
