@@ -113,9 +113,9 @@ class _Door:
 
 def vtiger_source(
     modules: Sequence[str],
-    url: str = dlt.config.value,
-    username: str = dlt.config.value,
-    access_key: str = dlt.secrets.value,
+    url: str | None = None,
+    username: str | None = None,
+    access_key: str | None = None,
     since: float | None = None,
     scope: str | None = None,
     options: dict[str, Any] | None = None,
@@ -131,9 +131,9 @@ def vtiger_source(
 
     Args:
         modules: The modules.
-        url: The instance.
-        username: The user's login.
-        access_key: The user's access key.
+        url: The instance; None for what dlt's configuration tells.
+        username: The user's login; None likewise.
+        access_key: The user's access key; None for what dlt's secrets tell.
         since: Where the first load of a module begins, in Unix seconds; None for everything.
         scope: Whose records, as in `crm.sync`; None for all where the user is an administrator, and
             else for those of the user and the user's groups.
@@ -146,11 +146,12 @@ def vtiger_source(
     if isinstance(modules, str) or not names:
         raise InvalidArgumentError("modules is a list of names, as in ['Contacts']")
     known: Options = Options(since=since, scope=scope)  # type: ignore[arg-type]  # the sync checks it
-    return _source(names, known, options or {}, url, username, access_key)
+    account = {"url": url, "username": username, "access_key": access_key}
+    given = {name: value for name, value in account.items() if value is not None}
+    return _source(names, known, options or {}, **given)
 
 
-@dlt.source(name="vtiger", section="vtiger", max_table_nesting=0)
-def _source(
+def _resources(
     modules: tuple[str, ...],
     known: Options,
     options: dict[str, Any],
@@ -164,6 +165,11 @@ def _source(
         _whole(door, module) if module in UNSYNCED_MODULES else _changes(door, module, known)
         for module in modules
     ]
+
+
+# An older dlt takes annotations as they stand, and would see names of types in these.
+_resources.__annotations__.update(dict.fromkeys(("url", "username", "access_key"), str))
+_source: Any = dlt.source(name="vtiger", section="vtiger", max_table_nesting=0)(_resources)
 
 
 def _changes(door: _Door, module: str, options: Options) -> Any:
