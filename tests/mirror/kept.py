@@ -9,10 +9,11 @@ from decimal import Decimal
 from random import Random
 from typing import Any
 
+from anyio.from_thread import BlockingPortal
 from attrs import evolve
 
 from vtiger_async.mirror.batches import Batch, Gone, Upsert, Why
-from vtiger_async.mirror.sink import Deletes
+from vtiger_async.mirror.sink import Deletes, Sink
 from vtiger_async.mirror.states import ModuleState
 from vtiger_async.tables.schema import Cell, Column, Kind, Row, Table
 from vtiger_async.types import RecordId
@@ -137,6 +138,8 @@ def batch_of(of: ModuleState, random: Random) -> Batch:
             column.name: random.choice((None, CELLS[column.kind](random)))
             for column in of.table.columns[1 : -len(OWN)]
         }
+        # Not many months: Parquet has a file for each.
+        cells["createdtime"] = random.choice((None, "0001-01-01 00:00:00", "2026-12-31 23:59:59"))
         cells["_extra"] = random.choice((None, {"more": json_value(random)}))
         lines = random.choice((None, 0, 1, 3))
         upserts.append(upsert(of, number, lines, _hash=text(random), **cells))
@@ -314,3 +317,16 @@ def run_in_sqlite(path: Any, sql: str) -> None:
 
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute(sql)
+
+
+def committed(sink: Sink, portal: BlockingPortal, *batches: Batch) -> None:
+    """Open the sink, commit, and close it."""
+    states = portal.call(sink.open, INSTANCE)
+    try:
+        for batch in batches:
+            if batch.state.module not in states:
+                portal.call(sink.prepare, batch.state, None)
+                states = {**states, batch.state.module: batch.state}
+            portal.call(sink.commit, batch)
+    finally:
+        portal.call(sink.aclose)

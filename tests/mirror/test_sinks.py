@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from random import Random
 
-import psycopg
 import pytest
-from anyio.from_thread import BlockingPortal, start_blocking_portal
+from anyio.from_thread import BlockingPortal
 from attrs import frozen
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -20,6 +18,7 @@ from kept import (
     Held,
     Model,
     batch_of,
+    committed,
     of_duckdb,
     of_parquet,
     of_postgres,
@@ -31,7 +30,6 @@ from kept import (
     state,
     upsert,
 )
-from servers import Server, postgres
 
 from vtiger_async.mirror.batches import Batch
 from vtiger_async.mirror.errors import SinkError
@@ -55,16 +53,6 @@ class Place:
     held: Callable[[Table], Held]
     run: Callable[[str], object]
     spoiled: str = "form = 99"
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, str]]:
-    """A PostgreSQL server and its DSN."""
-    running, dsn = postgres(tmp_path_factory.mktemp("postgres"))
-    with psycopg.connect(dsn, autocommit=True) as connection:
-        connection.execute("CREATE DATABASE crm TEMPLATE template0 ENCODING 'UTF8'")
-    yield running, dsn.replace("/postgres", "/crm")
-    running.stop(signal.SIGQUIT)
 
 
 @pytest.fixture(params=KINDS)
@@ -92,13 +80,6 @@ def place_of(kind: str, folder: Path, request: pytest.FixtureRequest) -> Place:
     return Place(partial(PostgresSink, dsn, schema=schema), partial(of_postgres, dsn, schema), run)
 
 
-@pytest.fixture(scope="module")
-def portal() -> Iterator[BlockingPortal]:
-    """An event loop for tests that hypothesis runs."""
-    with start_blocking_portal() as running:
-        yield running
-
-
 ODD = ("Accounts", 'Quo"te', "semi;colon--", "Größe 名前", "select", "per%cent $1 {x}", "a.b'c")
 
 
@@ -111,7 +92,7 @@ def test_it_holds_what_a_model_holds(
     portal.call(sink.open, INSTANCE)
     models: dict[str, Model] = {}
 
-    @settings(max_examples=6, deadline=None)
+    @settings(max_examples=5, deadline=None)
     @given(st.integers(0, 2**32), st.integers(1, 4))
     def run(seed: int, count: int) -> None:
         random = Random(seed)
@@ -156,19 +137,6 @@ def assert_equal(place: Place, table: Table, expected: Held) -> None:
     """Compare a table with what it is to hold, value by value."""
     held = {key: plain(cells, table) for key, cells in place.held(table).items()}
     assert held == {key: plain(cells, table) for key, cells in expected.items()}
-
-
-def committed(sink: ReadableSink, portal: BlockingPortal, *batches: Batch) -> None:
-    """Open the sink, commit, and close it."""
-    states = portal.call(sink.open, INSTANCE)
-    try:
-        for batch in batches:
-            if batch.state.module not in states:
-                portal.call(sink.prepare, batch.state, None)
-                states = {**states, batch.state.module: batch.state}
-            portal.call(sink.commit, batch)
-    finally:
-        portal.call(sink.aclose)
 
 
 def test_fields_that_change_keep_what_was_there(place: Place, portal: BlockingPortal) -> None:

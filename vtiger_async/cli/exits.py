@@ -22,6 +22,7 @@ from vtiger_async.errors import (
     TransportError,
     VtigerError,
 )
+from vtiger_async.exports.errors import ExportError
 
 __all__ = ["EXIT_CODES", "ExitCode", "exit_code_of", "exits", "fail", "note", "printable"]
 
@@ -49,6 +50,7 @@ class ExitCode(IntEnum):
 EXIT_CODES: Final[dict[type[VtigerError], ExitCode]] = {
     VtigerError: ExitCode.ERROR,
     BulkError: ExitCode.USAGE,
+    ExportError: ExitCode.USAGE,
     ConfigurationError: ExitCode.USAGE,
     InvalidArgumentError: ExitCode.USAGE,
     InvalidIdError: ExitCode.USAGE,

@@ -12,6 +12,7 @@ from vtiger_async import __version__
 from vtiger_async.cli import imports, quota, sandbox
 from vtiger_async.cli.demo import demo
 from vtiger_async.cli.exits import ExitCode, fail, note
+from vtiger_async.cli.exports import export
 from vtiger_async.cli.fields import json_object, named_values
 from vtiger_async.cli.output import is_list
 from vtiger_async.cli.record import SETTINGS, record
@@ -38,6 +39,7 @@ app = typer.Typer(
 """The command line."""
 
 app.command()(demo)
+app.command()(export)
 app.command(context_settings=SETTINGS)(record)
 app.command()(tour)
 app.add_typer(imports.app, name="import")

@@ -27,7 +27,7 @@ _MIRROR_WAIT = 7200.0
 
 
 class JobOperations(RecordOperations):
-    """The part of the client that converts leads, and takes records out as tables, files and mirrors."""
+    """The part of the client that converts leads, and takes records out: tables, files, mirrors."""
 
     async def convert_lead(
         self,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import anyio
@@ -71,6 +72,7 @@ class Export:
         self._made = self._part
         if self._format == "parquet":
             self._made = self.path.with_name(f"{self.path.name}.part.parquet")
+        self._state = self.path.with_name(f"{self.path.name}.state")
         self._calls = 0
 
     async def run(self) -> ExportReport:
@@ -79,12 +81,14 @@ class Export:
         Raises:
             ExportError: It cannot be written.
         """
-        store = await run_sync(StandingFile, self.path.with_name(f"{self.path.name}.state"))
+        if not self.path.parent.is_dir():
+            raise ExportError(f"{self.path}: there is no folder {self.path.parent}")
+        store = await run_sync(StandingFile, self._state)
         forget = self._crm.subscribe(self._count)
         named = False
         try:
-            standing = await run_sync(self._found, store) or await self._begun()
-            if not standing.finished:
+            standing = await run_sync(self._found, store)
+            if standing is None or not standing.finished:
                 standing = await self._read(store, standing)
                 standing = await self._complete(store, standing)
             await run_sync(self._name)
@@ -94,7 +98,7 @@ class Export:
         finally:
             forget()
             with anyio.CancelScope(shield=True):
-                await run_sync(self._leave, store, named)
+                await run_sync(partial(self._leave, store, named=named))
         return ExportReport(
             path=self.path,
             module=self._statement.module,
@@ -104,6 +108,11 @@ class Export:
             runs=standing.runs,
             unread=standing.unread,
         )
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether an export of the file is begun that the same call would go on with."""
+        return self._state.exists()
 
     def _count(self, event: QuotaEvent) -> None:
         self._calls += isinstance(event, Granted)
@@ -130,18 +139,14 @@ class Export:
             )
         return standing
 
-    async def _begun(self) -> Standing:
-        module = await self._crm.describe(self._statement.module)
-        return Standing(
-            instance=self._crm.url,
-            statement=str(self._statement),
-            table=selection_of(module, self._statement.fields),
-        )
-
-    async def _read(self, store: StandingFile, standing: Standing) -> Standing:
+    async def _read(self, store: StandingFile, standing: Standing | None) -> Standing:
         """Read what is left, and write it; whatever ends that, keep where it then stands."""
+        module = await self._crm.describe(self._statement.module)
+        if standing is None:
+            table = selection_of(module, self._statement.fields)
+            standing = Standing(self._crm.url, str(self._statement), table)
         table = standing.table
-        maker = RowMaker(table, await self._crm.describe(self._statement.module))
+        maker = RowMaker(table, module)
         query = self._crm.query(self._statement, resume=standing.token)
         part = await run_sync(Part, self._part, store, standing, head_of(self._format, table))
         try:
@@ -183,15 +188,17 @@ class Export:
         elif not self.path.exists():
             raise ExportError(f"{self._made} is not there any more: restart")
 
-    def _leave(self, store: StandingFile, named: bool) -> None:  # noqa: FBT001 - run_sync
+    def _leave(self, store: StandingFile, *, named: bool) -> None:
         """Close all, and remove what is not needed to go on."""
+        remove = named
         try:
             remove = named or store.read() is None
-        except ExportError:
-            remove = False
-        if remove:
-            self._part.unlink(missing_ok=True)
-        store.close(remove=remove)
+            if remove:
+                self._part.unlink(missing_ok=True)
+        except (ExportError, OSError):
+            pass  # what stays is a finished export at worst, which the next run tells again
+        finally:
+            store.close(remove=remove)
 
 
 def _make_durable(folder: Path) -> None:

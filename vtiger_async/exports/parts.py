@@ -113,9 +113,11 @@ class Part:
             token: Where the reading stands.
             calls: Calls made in this run.
         """
-        # Where it fails, the pages since the last standing are asked for again: nothing is lost.
-        with suppress(OSError, ExportError):
-            if self._is_whole and not self._is_kept:
-                self.keep(token, calls)
-        with suppress(OSError):
-            self._file.close()
+        try:
+            # Where it fails, the pages since the last standing are asked for again.
+            with suppress(OSError, ExportError):
+                if self._is_whole and not self._is_kept:
+                    self.keep(token, calls)
+        finally:
+            with suppress(OSError):
+                self._file.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import cattrs
@@ -119,8 +119,8 @@ class StandingFile:
         """Close it, and remove it where it is not needed any more."""
         self._database.close()
         if remove:
-            self.path.unlink(missing_ok=True)
-            self.path.with_name(f"{self.path.name}-journal").unlink(missing_ok=True)
+            with suppress(OSError):
+                self.path.unlink(missing_ok=True)
 
     @contextmanager
     def _explained(self) -> Generator[None]:

@@ -118,6 +118,9 @@ class RowMaker:
             pairs = zip(said[::2], said[1::2], strict=True)
             said = [text for pair in pairs if not pair[0].startswith(_OF_RETRIEVE) for text in pair]
         text = ",".join(map(encode_basestring_ascii, said))
+        if self._is_document:
+            # Retrieve escapes a text with <script>, and nothing else does (measured on 8.4).
+            text = text.replace("&lt;", "<").replace("&gt;", ">")
         return blake2b(text.encode(), digest_size=16).hexdigest()
 
 

@@ -117,6 +117,9 @@ class JsonLinesSink:
         self._lock: FileLock | None = None
         self._worker = Worker()
 
+    def __repr__(self) -> str:
+        return f"<JsonLinesSink {self.folder}>"
+
     async def open(self, instance: str) -> Mapping[str, ModuleState]:
         """Open it, and return where each module stands; see `Sink`."""
         return await self._run(self._opened, instance)

@@ -61,7 +61,7 @@ class ParquetSink(SqlSink):
         """
         self.folder = Path(folder)
         self.every = every
-        self._changed_rows = 0
+        self._rows: dict[str, int] = {}
         super().__init__(DuckDBDatabase(self.folder / _DATABASE), deletes)
 
     async def aclose(self) -> None:
@@ -119,13 +119,14 @@ class ParquetSink(SqlSink):
         )
 
     def _committed(self, batch: Batch) -> None:
-        before = self._states.get(batch.state.module)
+        module = batch.state.module
+        before = self._states.get(module)
         super()._committed(batch)
-        self._changed_rows += len(batch.upserts) + len(batch.gone)
-        if self._changed_rows >= self.every:
-            self._flush(None)
-        elif before is not None and before.synced_at != batch.state.synced_at:
-            self._flush(batch.state.module)
+        rows = self._rows.get(module, 0) + len(batch.upserts) + len(batch.gone)
+        is_at_the_head = before is not None and before.synced_at != batch.state.synced_at
+        self._rows[module] = 0 if is_at_the_head or rows >= self.every else rows
+        if not self._rows[module]:
+            self._flush(module)
 
     def _flush(self, module: str | None) -> None:
         """Write the files that are due, of one module or of all."""
@@ -138,8 +139,6 @@ class ParquetSink(SqlSink):
         for name in {name for name, _ in due}:
             # Only now: after a crash all of them are written again.
             self.database.execute(f"DELETE FROM {_DIRTY} WHERE module = $1", [name])
-        if module is None:
-            self._changed_rows = 0
 
     def _write_part(self, state: ModuleState, part: str) -> None:
         table = self._name(state.table)

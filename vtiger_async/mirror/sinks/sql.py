@@ -31,7 +31,7 @@ _META: Final = (
 """What is kept beside the rows: one row, one for each module, one for each of its tables."""
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class SqlSink:
     """A mirror in a database.
 
@@ -45,6 +45,9 @@ class SqlSink:
     _worker: Worker = field(factory=Worker, init=False)
     _states: dict[str, ModuleState] = field(factory=dict[str, ModuleState], init=False)
     _kept: dict[str, list[str]] = field(factory=dict[str, list[str]], init=False)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.database.what}>"
 
     async def open(self, instance: str) -> Mapping[str, ModuleState]:
         """Open it for writing; see `Sink`."""

@@ -97,11 +97,12 @@ def _change(
     name = quoted(table.name)
     kinds = {column.name: column.kind for column in old.columns} if old else {}
     declared = {column.lower(): kind for column, kind in there.items()}
+    coming = {column.name.lower(): "" for column in table.columns}
     for column in table.columns:
         found = declared.get(column.name.lower())
         is_retyped = kinds.get(column.name, column.kind) != column.kind
         if found is not None and (is_retyped or found != _TYPES[column.kind]):
-            kept = _free(f"{column.name}__before", declared)
+            kept = _free(f"{column.name}__before", coming | declared)
             declared[kept.lower()] = found
             database.execute(
                 f"ALTER TABLE {name} RENAME COLUMN {quoted(column.name)} TO {quoted(kept)}"

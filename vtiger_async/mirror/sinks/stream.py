@@ -94,6 +94,9 @@ class StreamSink:
         self._announced: set[str] = set()
         self._worker = Worker()
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self._what}>"
+
     def states_message(self, value: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return the message that tells the states."""
         raise NotImplementedError
