@@ -71,7 +71,7 @@ async def test_a_server_tells_its_time() -> None:
             await crm.me()
             assert crm.server_time == datetime.fromtimestamp(int(clock.time()), UTC)
             clock.advance(3600.4)
-            await crm.me()
+            await crm.list_types()
             assert crm.server_time == datetime.fromtimestamp(int(clock.time()), UTC)
 
 
