@@ -10,7 +10,8 @@ import pytest
 from cli_runs import run_here, served_here
 
 from vtiger_async import Limits, Plan
-from vtiger_async.cli.quota_plan import share_of, span, told
+from vtiger_async.cli.quota_plan import share_of, told
+from vtiger_async.quota.costs import span
 
 
 @pytest.fixture(autouse=True)

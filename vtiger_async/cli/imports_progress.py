@@ -19,9 +19,9 @@ from rich.text import Text
 from vtiger_async.bulk import Outcome, Report
 from vtiger_async.cli.exits import note, printable
 from vtiger_async.cli.quota_bars import Bars
-from vtiger_async.cli.quota_plan import span
 from vtiger_async.cli.quota_view import Pace, of_process
 from vtiger_async.client import VtigerClient
+from vtiger_async.quota.costs import span
 from vtiger_async.quota.events import Granted, QuotaEvent
 
 __all__ = ["Display", "Progress", "shown"]

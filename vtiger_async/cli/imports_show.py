@@ -19,8 +19,8 @@ from vtiger_async.bulk.results import write_results
 from vtiger_async.bulk.steps import OPEN, JobState
 from vtiger_async.cli.exits import ExitCode, note
 from vtiger_async.cli.output import Format, Output
-from vtiger_async.cli.quota_plan import span
 from vtiger_async.cli.quota_view import moment
+from vtiger_async.quota.costs import span
 from vtiger_async.quota.plan import Plan as QuotaPlan
 
 __all__ = [

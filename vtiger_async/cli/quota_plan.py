@@ -17,9 +17,10 @@ from vtiger_async.clock import SystemClock
 from vtiger_async.editions import limits_of
 from vtiger_async.errors import ConfigurationError, InvalidArgumentError
 from vtiger_async.quota import Ledger
+from vtiger_async.quota.costs import span
 from vtiger_async.quota.plan import Plan
 
-__all__ = ["SpreadChoice", "plan", "share_of", "span", "told"]
+__all__ = ["SpreadChoice", "plan", "share_of", "told"]
 
 
 class SpreadChoice(StrEnum):
@@ -130,20 +131,3 @@ def told(plan: Plan, source: str) -> dict[str, Any]:
             for stretch in plan.stretches
         ],
     }
-
-
-def span(seconds: float) -> str:
-    """Return seconds as people say them: `"45 s"`, `"12 min"`, `"3 h 5 min"`, `"2 d 4 h"`.
-
-    Minutes and hours are rounded up.
-    """
-    if seconds < 60:
-        return f"{math.ceil(seconds)} s"
-    minutes = math.ceil(seconds / 60)
-    if minutes < 60:
-        return f"{minutes} min"
-    hours, rest = divmod(minutes, 60)
-    if hours < 48:
-        return f"{hours} h {rest} min" if rest else f"{hours} h"
-    days, hours = divmod(hours + (rest > 0), 24)
-    return f"{days} d {hours} h" if hours else f"{days} d"

@@ -183,7 +183,8 @@ class JobOperations(RecordOperations):
             InvalidArgumentError: An argument cannot be used.
             SinkError: The sink needs an extra that is not installed.
         """
-        from vtiger_async.mirror.mirror import Mirror, Options  # few programs keep mirrors
+        from vtiger_async.mirror.mirror import Mirror  # few programs keep mirrors
+        from vtiger_async.mirror.options import Options
         from vtiger_async.mirror.sinks import sink_of
 
         options = Options.of(modules, drift, reconcile, on_event)

@@ -81,7 +81,10 @@ class MetadataOperations(Operations):
     def _source(self, fetch: FetchPage) -> Source:
         """Return what a reading may ask, with its own way to make one query."""
         core = self._core
-        return Source(fetch, self.describe, core.cached, self._sees_all, core.prefixes)
+        return Source(
+            fetch, self.describe, core.cached, self._sees_all, core.prefixes,
+            lambda calls: core.quota().plan(calls),
+        )  # fmt: skip
 
     async def _sees_all(self) -> bool:
         """Return whether this user sees every record; it is asked once for the client.

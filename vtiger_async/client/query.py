@@ -21,6 +21,7 @@ from vtiger_async.vtql import Select
 if TYPE_CHECKING:
     from vtiger_async.client.doubts import Doubts
     from vtiger_async.client.paging import Reader
+    from vtiger_async.quota.costs import Cost
 
 __all__ = ["Pages", "Query", "TypedQuery"]
 
@@ -219,6 +220,12 @@ class Query(AsyncIterator[Record]):
         total = max(0, total - (self._statement.offset_by or 0))
         limit = self._statement.limit_to
         return total if limit is None else min(total, limit)
+
+    async def explain(self) -> Cost:
+        """Return what reading the rest will cost, for one count(*); an administrator's reading."""
+        from vtiger_async.client.costs import cost_of_query
+
+        return await cost_of_query(self._statement, self._source, self._reader)
 
     @property
     def resume_token(self) -> str:

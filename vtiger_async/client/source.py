@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from attrs import frozen
 
@@ -11,6 +11,9 @@ from vtiger_async.models.metadata import Module
 from vtiger_async.models.records import Record
 from vtiger_async.types import whole_number
 from vtiger_async.vtql import Select
+
+if TYPE_CHECKING:
+    from vtiger_async.quota.plan import Plan
 
 __all__ = ["PAGE", "FetchPage", "Source", "by_number", "count_of"]
 
@@ -32,6 +35,7 @@ class Source:
         sees_all: Tells whether the user is an administrator, who sees every record; it is asked
             once for a client.
         prefixes: Module names by id prefix, as far as known.
+        plan: Tells how long so many calls take.
     """
 
     fetch: FetchPage
@@ -39,6 +43,7 @@ class Source:
     cached: Callable[[str], Module | None]
     sees_all: Callable[[], Coroutine[Any, Any, bool]]
     prefixes: dict[str, str]
+    plan: Callable[[int], Plan]
 
 
 def by_number(page: list[Record]) -> dict[int, Record]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Coroutine
 from datetime import UTC, datetime
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import anyio
 from attrs import field, frozen
@@ -23,6 +23,10 @@ from vtiger_async.errors import InvalidArgumentError, InvalidResponseError
 from vtiger_async.models.records import Record
 from vtiger_async.types import RecordId, SyncScope, is_list, is_map, whole_number
 from vtiger_async.vtql import Condition, F, Select, select
+
+if TYPE_CHECKING:
+    from vtiger_async.client.core import Quota
+    from vtiger_async.quota.costs import Cost
 
 __all__ = ["Change", "ChangePage", "ChangePages", "Sync"]
 
@@ -96,6 +100,11 @@ class Source(Protocol):
         """The moment of the last answer by the server's clock."""
         ...
 
+    @property
+    def quota(self) -> Quota:
+        """The quota as the client knows it now."""
+        ...
+
     async def sync_page(self, module: str, since: int, scope: SyncScope) -> dict[str, Any]:
         """Make one sync call."""
         ...
@@ -166,6 +175,12 @@ class Sync(AsyncIterator[Change]):
             raise InvalidArgumentError("follow: every is a number of seconds above 0")
         self._every = every
         return self
+
+    async def explain(self) -> Cost:
+        """Return what it will cost to come to the head, for one count(*)."""
+        from vtiger_async.client.costs import cost_of_sync
+
+        return await cost_of_sync(self._source, self.module, self._cursor.time)
 
     async def __anext__(self) -> Change:
         """Return the next change."""

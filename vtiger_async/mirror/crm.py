@@ -9,6 +9,7 @@ from typing import Any, Literal, Protocol, TypeAlias
 from vtiger_async.models.metadata import Module
 from vtiger_async.models.records import Record
 from vtiger_async.quota import Priority, WindowUse
+from vtiger_async.quota.costs import Cost
 from vtiger_async.quota.events import QuotaEvent
 from vtiger_async.quota.plan import Plan
 from vtiger_async.types import RecordId, SyncScope
@@ -49,6 +50,10 @@ class Reading(Protocol):
     @property
     def resume_token(self) -> str:
         """Where the reading stands."""
+        ...
+
+    async def explain(self) -> Cost:
+        """Return what the rest will cost."""
         ...
 
     def pages(self) -> AsyncIterator[list[Record]]:
@@ -95,6 +100,10 @@ class Changes(Protocol):
     @property
     def cursor(self) -> str:
         """Where the reading stands."""
+        ...
+
+    async def explain(self) -> Cost:
+        """Return what it will cost to come to the head."""
         ...
 
     def pages(self) -> AsyncIterator[ChangedPage]:

@@ -13,10 +13,10 @@ from collections.abc import (
 )
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from typing import Any, Final, Self, get_args
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import anyio
-from attrs import define, evolve, field, frozen
+from attrs import define, evolve, field
 
 from vtiger_async.clock import Clock
 from vtiger_async.errors import (
@@ -27,61 +27,23 @@ from vtiger_async.errors import (
     VtigerError,
 )
 from vtiger_async.mirror.batches import Batch
-from vtiger_async.mirror.beginning import OnDrift
 from vtiger_async.mirror.crm import Crm, SeesAll
 from vtiger_async.mirror.errors import SinkError
 from vtiger_async.mirror.events import Failed, MirrorEvent, Paused
 from vtiger_async.mirror.metering import counting, listening, paused
 from vtiger_async.mirror.modules import bring_up
-from vtiger_async.mirror.reconciling import Budget
+from vtiger_async.mirror.options import Options
 from vtiger_async.mirror.reports import MirrorReport, ModuleReport, Tally
 from vtiger_async.mirror.sink import Look, Sink
 from vtiger_async.mirror.states import ModuleState
-from vtiger_async.wire.encode import checked_module
 
-__all__ = ["Follow", "Mirror", "Options"]
+if TYPE_CHECKING:
+    from vtiger_async.quota.costs import Cost
+
+__all__ = ["Follow", "Mirror"]
 
 _MOST_PAUSE: Final = 900.0
 """Seconds; the longest pause of a module that fails again and again."""
-
-
-@frozen
-class Options:
-    """How a mirror is kept.
-
-    Attributes:
-        modules: The modules.
-        drift: What is done when a module's fields change.
-        budget: The calls a day for reconciliation.
-        on_event: Is called with each event.
-    """
-
-    modules: tuple[str, ...]
-    drift: OnDrift = "evolve"
-    budget: Budget = Budget.of(None)  # noqa: RUF009 - it is frozen
-    on_event: Callable[[MirrorEvent], object] | None = None
-
-    @classmethod
-    def of(
-        cls,
-        modules: Sequence[str],
-        drift: OnDrift,
-        reconcile: str | int | None,
-        on_event: Callable[[MirrorEvent], object] | None,
-    ) -> Options:
-        """Return the options that a user gives.
-
-        Raises:
-            InvalidArgumentError: One of them cannot be used.
-        """
-        if isinstance(modules, str) or not modules:
-            raise InvalidArgumentError("a mirror takes a list of modules, as ['Accounts']")
-        names = tuple(checked_module(module) for module in modules)
-        if len({name.lower() for name in names}) < len(names):
-            raise InvalidArgumentError(f"a module is named twice: {', '.join(names)}")
-        if drift not in get_args(OnDrift):
-            raise InvalidArgumentError(f"drift is 'evolve', 'freeze' or 'fail', not {drift!r}")
-        return cls(names, drift, Budget.of(reconcile), on_event)
 
 
 @define
@@ -201,6 +163,19 @@ class Mirror:
         if look is None:
             raise SinkError(f"{self._sink!r} cannot tell what it holds")
         return await look()
+
+    async def explain(self) -> Cost:
+        """Return what the next round will cost, and in `parts` what each module will.
+
+        It costs a count(*) for each module, and writes nothing. Reconciliation is not in it.
+
+        Raises:
+            SinkError: The sink cannot be read.
+        """
+        from vtiger_async.mirror.costs import cost_of_round  # not every program asks
+
+        states = (await self.status()).states if hasattr(self._sink, "look") else {}
+        return await cost_of_round(self._crm, self.modules, states)
 
     async def _open(self) -> None:
         states = await self._sink.open(self._crm.url)
