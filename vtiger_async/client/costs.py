@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 from attrs import evolve
 
 from vtiger_async.client.paging import Reader
 from vtiger_async.client.source import PAGE, Source, count_of
 from vtiger_async.quota.costs import Cost, cost_of
+from vtiger_async.quota.plan import Plan
 from vtiger_async.vtql import Condition, Select, select
 
-if TYPE_CHECKING:
-    from vtiger_async.client.sync import Source as Synced
-
-__all__ = ["cost_of_query", "cost_of_sync"]
+__all__ = ["cost_of_changes", "cost_of_query", "written_since"]
 
 
 async def cost_of_query(statement: Select, source: Source, reader: Reader | None) -> Cost:
@@ -64,22 +62,28 @@ def _calls(reader: Reader, records: int, *, is_limited: bool) -> int:
     return calls
 
 
-async def cost_of_sync(source: Synced, module: str, since: int) -> Cost:
-    """Return what it costs to read the changes of a module up to the head; it costs a call.
+def written_since(module: str, since: int) -> Select:
+    """Return the statement of the records that a sync tells from a second on.
 
     Args:
-        source: The client.
         module: The module.
-        since: Unix seconds of the first change; 1 or less for all.
+        since: Unix seconds; 1 or less for all records.
     """
     statement = select(module)
-    if since > 1:
-        text = datetime.fromtimestamp(since, UTC).strftime("%Y-%m-%d %H:%M:%S")
-        statement = statement.where(Condition("modifiedtime", ">=", text))
-    counted = await source.query(statement).explain()
+    if since <= 1:
+        return statement
+    text = datetime.fromtimestamp(since, UTC).strftime("%Y-%m-%d %H:%M:%S")
+    return statement.where(Condition("modifiedtime", ">=", text))
+
+
+def cost_of_changes(counted: Cost, plan: Callable[[int], Plan]) -> Cost:
+    """Return what it costs to read changes up to the head.
+
+    Args:
+        counted: What it costs to query the records that were written.
+        plan: Tells how long so many calls take.
+    """
     # Pages share a second, so that none is cut within one.
     calls = max(1, -(-(counted.records or 0) // (PAGE - 1)))
     note = "deletes not counted; where the server sends ids, a call per 100 more"
-    return cost_of(
-        module, calls, counted.records, source.quota.plan, spent=counted.spent, note=note
-    )
+    return cost_of(counted.what, calls, counted.records, plan, spent=counted.spent, note=note)

@@ -178,9 +178,10 @@ class Sync(AsyncIterator[Change]):
 
     async def explain(self) -> Cost:
         """Return what it will cost to come to the head, for one count(*)."""
-        from vtiger_async.client.costs import cost_of_sync
+        from vtiger_async.client.costs import cost_of_changes, written_since
 
-        return await cost_of_sync(self._source, self.module, self._cursor.time)
+        written = written_since(self.module, self._cursor.time)
+        return cost_of_changes(await self._source.query(written).explain(), self._source.quota.plan)
 
     async def __anext__(self) -> Change:
         """Return the next change."""

@@ -174,7 +174,8 @@ class Mirror:
         """
         from vtiger_async.mirror.costs import cost_of_round  # not every program asks
 
-        states = (await self.status()).states if hasattr(self._sink, "look") else {}
+        can_tell = hasattr(self._sink, "look")
+        states = (await self.status()).states if can_tell else dict[str, ModuleState]()
         return await cost_of_round(self._crm, self.modules, states)
 
     async def _open(self) -> None:
