@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 import random
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any, Final, Protocol, TypeVar
 
 import anyio
@@ -16,6 +17,7 @@ from attrs import frozen
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from vtiger_async.bulk import Created, Failed, Outcome, Rejected, Skipped
 from vtiger_async.cli.demo_report import LABELS, Claim, Run, check, hours, report, time_for
 from vtiger_async.cli.exits import ExitCode, exits, fail, note
 from vtiger_async.cli.organisations import FIELDS, Organisations, read_organisations
@@ -24,7 +26,6 @@ from vtiger_async.cli.session import OutputOption
 from vtiger_async.client import VtigerClient
 from vtiger_async.clock import ScaledClock
 from vtiger_async.editions import Limits, edition_named, limits_of
-from vtiger_async.errors import DuplicateRecordError, VtigerError
 from vtiger_async.vtql import F, select
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ def demo(
         claims = check(run, books)
         found = report(run, organisations, edition, limits, books, claims)
         _show(Output.on_stdout(output), found)
-        _conclude(claims, run.failed)
+        _conclude(claims, run.rejected, run.failed)
 
 
 def speed_for(rows: int, limits: Limits) -> float:
@@ -193,19 +194,39 @@ async def _each(
 async def _create(
     crm: VtigerClient, organisations: Organisations, owner: str, run: Run, advance: Advance
 ) -> None:
-    async def create(row: dict[str, str]) -> None:
-        try:
-            record = await crm.create(_MODULE, {**row, "assigned_user_id": owner})
-        except DuplicateRecordError:
-            run.existing += 1
-        except VtigerError as error:
-            run.failed += 1
-            if run.failed <= _SHOWN_FAILURES:
-                note(f"{row['accountname']}: {error}")
-        else:
-            run.created[record.id] = row
+    """Load the rows as a bulk job, whose journal is of use for this run only."""
+    rows = organisations.rows
 
-    await _each(organisations.rows, "create", len(organisations.rows), create, advance)
+    def heed(outcome: Outcome) -> None:
+        advance("create")
+        row = rows[outcome.row - 1]
+        if isinstance(outcome, Created):
+            run.created[outcome.record_id] = row
+        elif isinstance(outcome, Skipped):
+            run.existing += 1
+        elif isinstance(outcome, Rejected):
+            run.rejected += 1
+            tell(run.rejected, row, "; ".join(outcome.problems))
+        elif isinstance(outcome, Failed):
+            run.failed += 1
+            tell(run.failed, row, outcome.reason)
+
+    def tell(count: int, row: Mapping[str, str], reason: str) -> None:
+        if count <= _SHOWN_FAILURES:
+            note(f"{row['accountname']}: {reason}")
+
+    advance("create", len(rows))
+    with TemporaryDirectory() as folder:
+        journal = Path(folder) / "demo.vtjob"
+        await crm.bulk.load(
+            rows,
+            module=_MODULE,
+            key="accountname",
+            mode="create",
+            owner=owner,
+            journal=journal,
+            on_outcome=heed,
+        )
 
 
 async def _read_back(crm: VtigerClient, began: float, run: Run, advance: Advance) -> None:
@@ -263,12 +284,13 @@ def _show(out: Output, found: dict[str, Any]) -> None:
     out.record({LABELS[name]: value for name, value in shown.items()})
 
 
-def _conclude(claims: Iterable[Claim], failed: int) -> None:
-    """End the command by what turned out: false claims, or rows that failed."""
+def _conclude(claims: Iterable[Claim], rejected: int, failed: int) -> None:
+    """End the command by what turned out: false claims, or rows that are no records."""
     false = [claim for claim in claims if claim.faults]
     for claim in false:
         note(f"error: false claim: {claim.text}: {'; '.join(claim.faults)}")
     if false:
         raise typer.Exit(ExitCode.ERROR)
-    if failed:
-        raise fail(f"{failed} rows were not created", ExitCode.PARTLY)
+    if rejected or failed:
+        text = f"{rejected + failed} rows were not created: {rejected} rejected, {failed} failed"
+        raise fail(text, ExitCode.PARTLY)

@@ -23,6 +23,7 @@ LABELS: Final = {
     "duplicates": "Repeated names, skipped",
     "unnamed": "Rows without a name, skipped",
     "existing": "In the CRM already",
+    "rejected": "Rejected before a call",
     "failed": "Failed",
     "created": "Created",
     "read_back": "Read back",
@@ -55,7 +56,8 @@ class Run:
     Attributes:
         created: The fields sent, by the id of each record that was created.
         existing: Rows whose name was in the CRM already.
-        failed: Rows whose creation failed otherwise.
+        rejected: Rows that cannot be stored as they are; no call was made for them.
+        failed: Rows that were refused.
         read: The records read back, in order.
         changed: The ids of the records that were changed.
         deleted: The ids of the records that were deleted.
@@ -68,6 +70,7 @@ class Run:
 
     created: dict[str, dict[str, str]] = field(factory=dict[str, "dict[str, str]"])
     existing: int = 0
+    rejected: int = 0
     failed: int = 0
     read: list[Mapping[str, Any]] = field(factory=list["Mapping[str, Any]"])
     changed: list[str] = field(factory=list[str])
@@ -197,6 +200,7 @@ def report(
         "duplicates": organisations.repeated,
         "unnamed": organisations.unnamed,
         "existing": run.existing,
+        "rejected": run.rejected,
         "failed": run.failed,
         "created": len(run.created),
         "read_back": len(run.read),
