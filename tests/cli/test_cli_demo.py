@@ -122,7 +122,11 @@ class TestCommand:
         assert found["upserts"] == rows - found["deleted"]
         assert found["deletes"] == found["deleted"]
         assert found["refused"] == found["lost"] == found["doubled"] == found["failed"] == 0
-        assert found["claims"] == "9 of 9 true"
+        assert found["claims"] == "10 of 10 true"
+        assert found["again_unchanged"] == rows
+        assert found["again_calls"] in (2, 3)  # what the module is may have to be asked anew
+        assert f"plan: create {rows}; {rows + 3} calls" in result.err
+        assert f"the same again: unchanged {rows}; {found['again_calls']} calls" in result.err
         assert 1.0 < found["calls_per_row"] < 1.3
         assert found["binding_window"] == "minute"
         assert found["instance_seconds"] >= found["least_seconds"] == 120
@@ -198,6 +202,18 @@ class TestCommand:
         assert found["created"] == found["rows"] - found["duplicates"]
         assert found["failed"] == found["lost"] == found["doubled"] == 0
 
+    def test_a_row_that_fails_again_and_again_is_told(
+        self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A row is not sent for ever: it is told with the reason; the same import creates it."""
+        monkeypatch.setattr(vtiger_async.sandbox, "Sandbox", faulty("500", "create", times=5))
+        result = run_here(capsys, "demo", "--rows", "2", "-o", "json", *FAST)
+        assert result.code == 3
+        found = json.loads(result.out)
+        assert (found["created"], found["failed"], found["again_unchanged"]) == (2, 1, 1)
+        assert "each of 5 calls failed and did nothing" in result.err
+        assert "1 of 2 rows were not imported: 0 rejected before a call, 1 refused" in result.err
+
     def test_a_false_claim_is_told(
         self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -210,15 +226,19 @@ class TestCommand:
     def test_rows_that_would_be_cut_are_rejected(
         self, capsys: pytest.CaptureFixture[str], tmp_path: Path
     ) -> None:
-        """No call is made for them; the first are told with the reason, and 3 says there are."""
-        rows = "".join(f"Long {number},,,{'x' * 31},\n" for number in range(7))
+        """No call is made for them; they are counted by field, and the first told of."""
+        rows = "".join(f"Long {number},,Peru,{'x' * 31},\n" for number in range(7))
         path = csv_file(tmp_path, f"{HEADER}\nShort,,,x,\n{rows}")
         result = run_here(capsys, "demo", "--input", str(path), "-o", "json", *FAST)
         assert result.code == 3
         found = json.loads(result.out)
         assert (found["created"], found["rejected"]) == (1, 7)
+        assert "plan: create 1, rejected 7; 3 calls" in result.err
+        assert "rejected before a call is spent on them: 7 rows, for bill_state 7" in result.err
         assert result.err.count("31 characters, of which 30 would be stored") == 5
-        assert "7 rows were not created: 7 rejected, 0 failed" in result.err
+        assert "and 2 more" in result.err
+        says = "7 of 8 rows were not imported: 7 rejected before a call, 0 refused by Vtiger"
+        assert says in result.err
 
     def test_without_the_sandbox_it_says_what_to_install(
         self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
@@ -230,13 +250,13 @@ class TestCommand:
         assert "vtiger-async[sandbox]" in result.err
 
 
-def faulty(kind: FaultKind, operation: str) -> type[Sandbox]:
-    """Return a sandbox two of whose calls go wrong, the first one of them not."""
+def faulty(kind: FaultKind, operation: str, times: int = 2) -> type[Sandbox]:
+    """Return a sandbox some of whose calls go wrong, the first one not."""
 
     class Faulty(Sandbox):
         def __init__(self, *arguments: Any, **named: Any) -> None:
             super().__init__(*arguments, **named)
-            self.faults.add(kind, operation=operation, after=1, times=2)
+            self.faults.add(kind, operation=operation, after=1, times=times)
 
     return Faulty
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 import random
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Annotated, Any, Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
 import anyio
 import typer
@@ -17,7 +16,7 @@ from attrs import frozen
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from vtiger_async.bulk import Created, Failed, Outcome, Rejected, Skipped
+from vtiger_async.cli.demo_load import MODULE, Advance, load
 from vtiger_async.cli.demo_report import LABELS, Claim, Run, check, hours, report, time_for
 from vtiger_async.cli.exits import ExitCode, exits, fail, note
 from vtiger_async.cli.organisations import FIELDS, Organisations, read_organisations
@@ -35,20 +34,10 @@ __all__ = ["demo", "run_demo", "speed_for"]
 
 T = TypeVar("T")
 
-_MODULE: Final = "Accounts"
 _WORKERS: Final = 8  # as many as may be in flight; a task per row would only queue
 _CHANGED, _DELETED = 20, 40  # one record of so many
 _CALLS_A_SECOND: Final = 150.0  # what one process does with ease, client and sandbox together
 _LONGEST: Final = 60.0  # seconds that a run may take by default, where the limits make it longer
-_SHOWN_FAILURES: Final = 5
-
-
-class Advance(Protocol):
-    """Shows progress."""
-
-    def __call__(self, phase: str, total: int | None = None) -> None:
-        """Note one step more of a phase, or with a total its begin."""
-        ...
 
 
 def demo(
@@ -79,9 +68,10 @@ def demo(
 ) -> None:
     """Run the main job on a simulated Vtiger: import a file under the limits, and check the result.
 
-    The rows of the file are created, read back, some of them changed and some deleted; the sync is
-    followed. The limits are those of the edition, on a clock that runs fast. What is reported is
-    then compared with the simulated instance's own books.
+    A bulk job creates the rows of the file; the same import again finds nothing to write. They are
+    read back, some of them changed and some deleted; the sync is followed. The limits are those of
+    the edition, on a clock that runs fast. What is reported is then compared with the simulated
+    instance's own books.
     """  # fmt: skip
     with exits():
         organisations = read_organisations(input_file, rows)
@@ -104,7 +94,7 @@ def demo(
         claims = check(run, books)
         found = report(run, organisations, edition, limits, books, claims)
         _show(Output.on_stdout(output), found)
-        _conclude(claims, run.rejected, run.failed)
+        _conclude(claims, run, len(organisations.rows))
 
 
 def speed_for(rows: int, limits: Limits) -> float:
@@ -156,11 +146,11 @@ async def run_demo(
     # A batch job has all the time that the limits want; it never gives up for want of quota.
     async with sandbox.client(limits=limits, max_wait=math.inf, max_in_flight=_WORKERS) as crm:
         owner = (await crm.me()).id
-        before = crm.sync(_MODULE, since=began)
+        before = crm.sync(MODULE, since=began)
         async for _ in before:
             pass
         cursor = before.cursor
-        await _create(crm, organisations, owner, run, advance)
+        await load(crm, organisations.rows, owner, run, advance)
         await _read_back(crm, began, run, advance)
         chosen = _Choice.of(list(run.created), seed)
         await _change(crm, chosen, run, advance)
@@ -191,48 +181,10 @@ async def _each(
             group.start_soon(worker)
 
 
-async def _create(
-    crm: VtigerClient, organisations: Organisations, owner: str, run: Run, advance: Advance
-) -> None:
-    """Load the rows as a bulk job, whose journal is of use for this run only."""
-    rows = organisations.rows
-
-    def heed(outcome: Outcome) -> None:
-        advance("create")
-        row = rows[outcome.row - 1]
-        if isinstance(outcome, Created):
-            run.created[outcome.record_id] = row
-        elif isinstance(outcome, Skipped):
-            run.existing += 1
-        elif isinstance(outcome, Rejected):
-            run.rejected += 1
-            tell(run.rejected, row, "; ".join(outcome.problems))
-        elif isinstance(outcome, Failed):
-            run.failed += 1
-            tell(run.failed, row, outcome.reason)
-
-    def tell(count: int, row: Mapping[str, str], reason: str) -> None:
-        if count <= _SHOWN_FAILURES:
-            note(f"{row['accountname']}: {reason}")
-
-    advance("create", len(rows))
-    with TemporaryDirectory() as folder:
-        journal = Path(folder) / "demo.vtjob"
-        await crm.bulk.load(
-            rows,
-            module=_MODULE,
-            key="accountname",
-            mode="create",
-            owner=owner,
-            journal=journal,
-            on_outcome=heed,
-        )
-
-
 async def _read_back(crm: VtigerClient, began: float, run: Run, advance: Advance) -> None:
     advance("read back", len(run.created))
     since = datetime.fromtimestamp(int(began), UTC)
-    async for record in crm.query(select(_MODULE, *FIELDS).where(F.createdtime >= since)):
+    async for record in crm.query(select(MODULE, *FIELDS).where(F.createdtime >= since)):
         run.read.append(record)
         advance("read back")
 
@@ -266,7 +218,7 @@ async def _change(crm: VtigerClient, chosen: _Choice, run: Run, advance: Advance
 
 async def _follow(crm: VtigerClient, cursor: str, run: Run, advance: Advance) -> None:
     advance("sync", len(run.created))
-    async for change in crm.sync(_MODULE, since=cursor):
+    async for change in crm.sync(MODULE, since=cursor):
         (run.upserts if change.kind == "upsert" else run.deletes).append(change.id)
         advance("sync")
 
@@ -284,13 +236,14 @@ def _show(out: Output, found: dict[str, Any]) -> None:
     out.record({LABELS[name]: value for name, value in shown.items()})
 
 
-def _conclude(claims: Iterable[Claim], rejected: int, failed: int) -> None:
+def _conclude(claims: Iterable[Claim], run: Run, rows: int) -> None:
     """End the command by what turned out: false claims, or rows that are no records."""
     false = [claim for claim in claims if claim.faults]
     for claim in false:
         note(f"error: false claim: {claim.text}: {'; '.join(claim.faults)}")
     if false:
         raise typer.Exit(ExitCode.ERROR)
-    if rejected or failed:
-        text = f"{rejected + failed} rows were not created: {rejected} rejected, {failed} failed"
+    if left := run.rejected + run.failed:
+        text = f"{left:,} of {rows:,} rows were not imported: "
+        text += f"{run.rejected:,} rejected before a call, {run.failed:,} refused by Vtiger"
         raise fail(text, ExitCode.PARTLY)
