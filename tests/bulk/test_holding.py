@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -32,19 +31,6 @@ from vtiger_async.sandbox import Sandbox
 
 pytestmark = pytest.mark.anyio
 LIMITS = Limits(minute=60, hour=None, day=150)
-
-
-@pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
-    """An instance without limits."""
-    with Sandbox(limits=False, records=0) as made:
-        yield made
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    """Where the journal goes."""
-    return tmp_path / "job.journal"
 
 
 def leads(path: Path, count: int) -> Journal:
