@@ -152,8 +152,9 @@ class TestCommand:
     def test_another_file_and_edition(
         self, capsys: pytest.CaptureFixture[str], tmp_path: Path
     ) -> None:
-        """--input takes a file, whose other columns are told of; names in the CRM are counted."""
-        path = csv_file(tmp_path, f"{HEADER},Rank\nAcme Consulting Ltd,,,,,1\nNew One,,,,,2\n")
+        """--input takes a file, whose other columns are told of; names in the CRM are revised."""
+        rows = "Acme Consulting Ltd,https://acme.example,,,,1\nNew One,,,,,2\n"
+        path = csv_file(tmp_path, f"{HEADER},Rank\n{rows}")
         result = run_here(
             capsys, "demo", "--input", str(path), "--edition", "one-growth", "--users", "1", *FAST
         )
@@ -161,6 +162,8 @@ class TestCommand:
         (found,) = result.rows
         assert (found["existing"], found["created"]) == (1, 1)
         assert (found["changed"], found["deleted"]) == (1, 0)
+        assert (found["upserts"], found["again_unchanged"]) == (2, 2)
+        assert "plan: create 1, revise 1; 4 calls" in result.err
         assert found["edition"] == "one-growth"
         assert found["day_left"] == 3200 - found["calls"]
         assert "not imported: the columns Rank" in result.err
