@@ -98,6 +98,7 @@ def test_processes_that_have_gone_do_not_count() -> None:
     fleet.loans["three"] = Loan(heard_at=NOW - 70, asked_at=NOW - 70, queues=[0, 0, 9])
     fleet.urgent.add(NOW - 5, 9)
     fleet.others.add(NOW - 5, 20)
+    fleet.born = NOW - 300
     found = look(fleet)
     assert found.fleet == AtWork(2, 1, 1, {"interactive": 2, "sync": 0, "bulk": 5}, 4.5)
     assert found.others_per_minute == 4

@@ -48,7 +48,7 @@ class SharedQuota:
         minute: The minute's window: the calls of all processes, those on loan included.
         hour: The hour's window; it holds those of other programs that have shown in the minute.
         day: The day's window; the same.
-        others_per_minute: Calls a minute of other programs, in the last five.
+        others_per_minute: Calls a minute of other programs, in the last quarter of an hour.
         fleet: What the processes do.
     """
 
@@ -85,14 +85,15 @@ def shared_quota(kept: dict[str, Any] | None, now: float) -> SharedQuota:
             name: sum(loan.queues[rank] for loan in loans if now - loan.heard_at <= _AT_WORK)
             for rank, name in enumerate(get_args(Priority))
         },
-        interactive_per_minute=_per_minute(fleet.urgent, now),
+        interactive_per_minute=_per_minute(fleet.urgent, now, fleet.urgent.span),
     )
-    others = _per_minute(fleet.others, now)
+    seen_for = min(max(now - fleet.born, 60.0), fleet.others.span)
+    others = _per_minute(fleet.others, now, seen_for)
     return SharedQuota(datetime.fromtimestamp(now, UTC), minute, hour, day, others, at_work)
 
 
-def _per_minute(tally: Tally, now: float) -> float:
-    return round(tally.used(now) * 60.0 / tally.span, 1)
+def _per_minute(tally: Tally, now: float, seconds: float) -> float:
+    return round(tally.used(now) * 60.0 / seconds, 1)
 
 
 def _use(fleet: Fleet, tally: Tally, now: float) -> WindowUse:
