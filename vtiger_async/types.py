@@ -14,6 +14,7 @@ from vtiger_async.errors import InvalidIdError
 __all__ = [
     "ID_FORM",
     "LINE_MODULES",
+    "UNSYNCED_MODULES",
     "FieldValue",
     "Json",
     "RecordId",
@@ -28,6 +29,21 @@ LINE_MODULES = frozenset({"Invoice", "PurchaseOrder", "Quotes", "SalesOrder"})
 """The standard modules whose records have line items. Their rows come joined with those, before the
 page is cut at 100 rows (measured on Vtiger 8.4): a page holds fewer records than rows, and an
 offset counts rows."""
+
+UNSYNCED_MODULES = frozenset(
+    {
+        "CompanyDetails",
+        "Currency",
+        "DocumentFolders",
+        "Groups",
+        "LineItem",
+        "ProductTaxes",
+        "Tax",
+        "Users",
+    }
+)
+"""The standard modules whose changes no server tells: of Users it tells none, and of the others it
+refuses to (measured on Vtiger 8.4)."""
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 """Any value that JSON can hold."""

@@ -233,7 +233,7 @@ def of_duckdb(path: Any, of: Table) -> Held:
 
     name = '"' + of.name.replace('"', '""') + '"'
     with duckdb.connect(str(path)) as connection:
-        described = connection.execute(f"DESCRIBE {name}").fetchall()
+        described = connection.execute(f"DESCRIBE SELECT * FROM {name}").fetchall()
         columns = {str(one[0]): "VARCHAR" for one in described}
         return _of_sql(of, columns, lambda sql: connection.execute(sql).fetchall(), name)
 

@@ -242,3 +242,18 @@ def test_texts_of_any_length_and_character_are_kept(place: Place, portal: Blocki
     committed(place.make(), portal, Batch(start, (upsert(start, 1, name=LONG, picks=[smile]),)))
     held = place.held(start.table)["11x1"]
     assert (held["name"], held["picks"]) == (LONG, [smile])
+
+
+@pytest.mark.anyio
+async def test_it_works_on_both_event_loops(place: Place) -> None:
+    """What is committed on one event loop or the other is there, also while it is open."""
+    sink, start = place.make(), state("Leads")
+    for number, batch in enumerate((Batch(start, (upsert(start, 1, 1),)), Batch(start))):
+        states = await sink.open(INSTANCE)
+        assert len(states) == number
+        if not states:
+            await sink.prepare(start, None)
+        await sink.commit(batch)
+        assert await sink.highest("Leads") == 1
+        await sink.aclose()
+    assert (await sink.look()).counts == {"Leads": (1, 0)}

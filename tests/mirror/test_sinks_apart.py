@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -109,3 +110,24 @@ def test_a_missing_extra_is_named(missing: str, monkeypatch: pytest.MonkeyPatch)
     url = {"duckdb": "duckdb:///x", "psycopg": "postgresql://h/d"}[missing]
     with pytest.raises(SinkError, match=r"vtiger-async\[(duckdb|postgres)\]"):
         sink_of(url)
+
+
+def test_a_duckdb_file_that_another_process_has_open_is_told(
+    tmp_path: Path, portal: BlockingPortal
+) -> None:
+    """Not even a look into it is possible then; the error says which process it is."""
+    sink = DuckDBSink(tmp_path / "crm.duckdb")
+    committed(sink, portal, Batch(state("Leads")))
+    script = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print(1, flush=True); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", script, str(tmp_path / "crm.duckdb")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"1\n"
+        for ask in (sink.look, lambda: sink.open(INSTANCE)):
+            with pytest.raises(SinkError, match=rf"PID {other.pid}\) has it open"):
+                portal.call(ask)
+        other.kill()
+    assert portal.call(sink.look).counts == {"Leads": (0, 0)}

@@ -14,7 +14,17 @@ import vtiger_async
 
 ROOT = Path(__file__).resolve().parents[2]
 
-EXTRAS = ("multipart", "pyarrow", "python_multipart", "rich", "starlette", "typer", "uvicorn")
+EXTRAS = (
+    "dlt",
+    "duckdb",
+    "multipart",
+    "pyarrow",
+    "python_multipart",
+    "rich",
+    "starlette",
+    "typer",
+    "uvicorn",
+)
 """The packages that only an extra installs."""
 
 

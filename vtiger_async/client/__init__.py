@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterable
 from datetime import datetime
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self, cast
+from typing import TYPE_CHECKING, Any, Literal, Self, Unpack, cast
 
 from attrs import evolve
 
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from vtiger_async.client.sync import Sync
     from vtiger_async.recording import Recorder
     from vtiger_async.stores import QuotaStore
+    from vtiger_async.streams import Changes, CursorStore, StreamOptions
 
 __all__ = ["VtigerClient"]
 
@@ -292,6 +295,29 @@ class VtigerClient(DocumentOperations):
         checked_module(module)
         source = self.with_options(priority=self._options.priority or "sync")
         return Sync(source, self._core.pipeline.admission.clock, module, since, scope)
+
+    def changes(
+        self,
+        modules: Iterable[str],
+        store: CursorStore | str | os.PathLike[str],
+        **options: Unpack[StreamOptions],
+    ) -> Changes:
+        """Return the changes of modules as one stream, to be acknowledged: see `Changes`.
+
+        The calls have the priority `"sync"`, as those of `sync`.
+
+        Args:
+            modules: The modules.
+            store: Where it is kept how far the stream is: the path of a file, or a store.
+            options: See `StreamOptions`.
+
+        Raises:
+            InvalidArgumentError: An argument cannot be used, or a module cannot be synced.
+        """
+        from vtiger_async.streams import Changes  # not every program wants it
+
+        crm = self.with_options(priority=self._options.priority or "sync")
+        return Changes(crm, self._core.pipeline.admission.clock, modules, store, **options)
 
     async def sync_page(self, module: str, since: int, scope: SyncScope) -> dict[str, Any]:
         """Make one bare sync call and return its result; `sync` is built on it.

@@ -19,7 +19,7 @@ from vtiger_async.client.doubts import nearest
 from vtiger_async.errors import ApiError, InvalidIdError, ServerError, VtigerError
 from vtiger_async.models.metadata import Module, ModuleInfo
 from vtiger_async.models.validation import Known, problems_of
-from vtiger_async.types import ID_FORM, is_map
+from vtiger_async.types import ID_FORM, UNSYNCED_MODULES, is_map
 from vtiger_async.vtql import Select, parse
 from vtiger_async.wire.encode import STANDARD_MODULES
 from vtiger_async.wire.operations import OPERATIONS
@@ -29,10 +29,6 @@ __all__ = ["Kept", "explain"]
 _Write: TypeAlias = Literal["create", "update", "revise"]
 _FIELD = re.compile(r"Permission to access '?\.?(\w+)\.?'? attribute denied", re.IGNORECASE)
 _MODULE = re.compile(r"denied for name : (\w*)")
-_NO_ENTITIES = frozenset(
-    {"CompanyDetails", "Currency", "DocumentFolders", "Groups", "LineItem", "ProductTaxes", "Tax"}
-)
-"""Modules whose sync is refused (measured on Vtiger 8.4)."""
 _MOMENTS = frozenset({"date", "datetime", "time"})
 _LIKE_A_DATE = re.compile(r"\d{1,4}[-./]\d{1,2}[-./]\d{1,4}.*|[\d:]*")
 _RIGHTS = {
@@ -180,7 +176,7 @@ class _Call:
         name = self._module_name()
         described = self._described()
         kept = (self.core.types() or {}).get(name)
-        if name in _NO_ENTITIES or not getattr(described or kept, "is_entity", True):
+        if name in UNSYNCED_MODULES or not getattr(described or kept, "is_entity", True):
             yield f"{name} has no entities, and cannot be synced; query it instead"
         if self.values.get("syncType") == "application" and self.core.sees_all is not True:
             certain = "" if self.core.sees_all is False else ", and this user may be none"

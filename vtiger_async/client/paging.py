@@ -37,6 +37,7 @@ class Reader:
         pieces: The statements that are sent, all of them short enough for a URL.
         is_joined: Whether pages are cut by rows of which several make one record.
         is_short: Whether the last page had fewer rows than were asked for.
+        is_all: Whether the page that was read is all that can match: so many ids are named.
     """
 
     statement: Select
@@ -45,6 +46,7 @@ class Reader:
     pieces: tuple[Select, ...] = field(init=False)
     is_joined: bool = field(init=False)
     is_short: bool = False
+    is_all: bool = False
 
     def __attrs_post_init__(self) -> None:
         """Cut the statement where it is too long for a URL."""
@@ -123,10 +125,14 @@ class Reader:
         """Return the rows after the last id read; None at the end."""
         after, ordered = self.position.after, statement
         if after is not None:
+            if self.is_all:
+                return None
             bound, first_row = F["id"], 0
             ordered = statement.where(bound < after if statement.descending else bound > after)
         ordered = evolve(ordered, order_fields=("id",), limit_to=size)
         page = await self.source.fetch(ordered.offset(first_row) if first_row else ordered)
+        # Not where the reading goes on from a token: it may stand in the middle of that page.
+        self.is_all = after is None and size == PAGE and self._is_one_page(statement)
         if page:
             self.is_short = len(page) < size
             return page

@@ -34,7 +34,7 @@ async def difference(work: Work) -> None:
     if is_readable(work.sink):
         await Comparison(work, work.sink).walk(0, END)
     else:
-        async for page in work.crm.query(select(work.name)).pages():
+        async for page in work.crm.query(work.statement()).pages():
             await work.write(page, work.state)
     await work.commit(evolve(work.state, rewrite=False))
 
@@ -74,7 +74,7 @@ class Comparison:
             up_to: The last number, or `END`.
             go_on: Tells after each page whether to read another one.
         """
-        statement = _within(self._work, select(self._work.name), above, up_to)
+        statement = _within(self._work, self._work.statement(), above, up_to)
         async for page in self._work.crm.query(statement).pages():
             last = max(record.id.number for record in page)
             await self._compare(page, above, last)

@@ -10,6 +10,7 @@ from vtiger_async.models.metadata import Module
 from vtiger_async.models.records import Record
 from vtiger_async.quota import Priority, WindowUse
 from vtiger_async.quota.events import QuotaEvent
+from vtiger_async.quota.plan import Plan
 from vtiger_async.types import RecordId, SyncScope
 from vtiger_async.vtql import Select
 
@@ -23,8 +24,22 @@ class QuotaView(Protocol):
     """The quota at one moment."""
 
     @property
+    def minute(self) -> WindowUse:
+        """The minute."""
+        ...
+
+    @property
+    def hour(self) -> WindowUse:
+        """The hour."""
+        ...
+
+    @property
     def day(self) -> WindowUse:
         """The day."""
+        ...
+
+    def plan(self, calls: int) -> Plan:
+        """Return how long so many calls take, and which window binds when."""
         ...
 
 

@@ -31,7 +31,7 @@ from vtiger_async.mirror.beginning import OnDrift
 from vtiger_async.mirror.crm import Crm, SeesAll
 from vtiger_async.mirror.errors import SinkError
 from vtiger_async.mirror.events import Failed, MirrorEvent, Paused
-from vtiger_async.mirror.metering import counting, listening
+from vtiger_async.mirror.metering import counting, listening, paused
 from vtiger_async.mirror.modules import bring_up
 from vtiger_async.mirror.reconciling import Budget
 from vtiger_async.mirror.reports import MirrorReport, ModuleReport, Tally
@@ -271,11 +271,13 @@ class Mirror:
 
     def _failed(self, name: str, failure: VtigerError, found: _Round) -> str:
         """Tell of a failure, and return its words."""
-        error, now = str(failure), self._clock.time()
-        if isinstance(failure, QuotaExhaustedError) and failure.wait > 0:
-            found.paused_until = max(found.paused_until or 0.0, now + failure.wait)
-            until = datetime.fromtimestamp(now + failure.wait, UTC)
-            self._tell(Paused(self._now(), name, failure.window, until))
+        error = str(failure)
+        if isinstance(failure, QuotaExhaustedError):
+            window, until = paused(failure, self._crm.quota, self._clock.time())
+            found.paused_until = max(found.paused_until or 0.0, until)
+            moment = datetime.fromtimestamp(until, UTC)
+            self._tell(Paused(self._now(), name, window, moment))
+            error = f"the {window}'s quota is used up until {moment:%Y-%m-%d %H:%M:%S} UTC"
         else:
             self._tell(Failed(self._now(), name, error))
         return error

@@ -14,7 +14,7 @@ from vtiger_async.mirror.crm import Changed
 from vtiger_async.mirror.work import Work
 from vtiger_async.models.records import Record
 from vtiger_async.types import RecordId
-from vtiger_async.vtql import Condition, select
+from vtiger_async.vtql import Condition
 
 __all__ = ["deltas", "look_around", "snapshot"]
 
@@ -25,11 +25,13 @@ async def snapshot(work: Work) -> None:
     The changes begin at a moment of the server before the first page, so what is written while this
     reads, before a page or behind it, is told by them.
     """
-    statement = select(work.name)
+    statement = work.statement()
     try:
         query = work.crm.query(statement, resume=work.state.token)
     except InvalidArgumentError:
-        query = work.crm.query(statement)  # of another version of the package
+        query = work.crm.query(
+            statement
+        )  # the fields are others now, or the token is of another version
     async for page in query.pages():
         await work.write(page, evolve(work.state, token=query.resume_token))
     credit_from = work.clock.time()
@@ -74,7 +76,7 @@ async def look_around(work: Work) -> None:
         return
     told = work.crm.server_time
     newest = None if told is None else told.timestamp()
-    statement = select(work.name)
+    statement = work.statement()
     if since is not None:
         text = datetime.fromtimestamp(max(0.0, since - MARGIN), UTC).strftime("%Y-%m-%d %H:%M:%S")
         statement = statement.where(Condition("modifiedtime", ">=", text))

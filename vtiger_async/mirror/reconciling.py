@@ -72,8 +72,8 @@ async def reconcile(work: Work, a_day: float) -> None:
 
     First counts are compared, of all records and then of ever smaller ranges of ids where they
     differ; where few are left, records are compared, a hundred for each call. What is left of the
-    budget goes on comparing records where it ended the last time. A budget that was not used adds
-    up to that of a day; to settle counts that differ, that of a day can be spent at once.
+    budget goes on comparing records where it ended the last time. The budget adds up while nothing
+    runs, to that of a day at the most; to settle counts that differ, that can be spent at once.
 
     Args:
         work: The work on the module.
@@ -105,7 +105,8 @@ async def reconcile(work: Work, a_day: float) -> None:
     finally:
         work.tally.reconciled += used()
         work.tally.repaired += work.tally.upserts - upserts
-    await work.commit(state())
+    # What is left was not needed: all records have been compared.
+    await work.commit(evolve(state(), credit_from=max(now, credit_from + used() / a_day * _DAY)))
 
 
 async def _settle(work: Work, comparison: Comparison, most: int, used: Callable[[], int]) -> bool:

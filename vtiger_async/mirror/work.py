@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final, TypeGuard
@@ -20,10 +21,17 @@ from vtiger_async.mirror.states import ModuleState
 from vtiger_async.models.metadata import Module
 from vtiger_async.models.records import Record
 from vtiger_async.tables import Row, RowMaker
+from vtiger_async.tables.describing import is_of_a_line
+from vtiger_async.tables.rows import OF_RETRIEVE
 from vtiger_async.types import RecordId, SyncScope
+from vtiger_async.vtql import Select, select
 
 __all__ = ["Work", "is_readable"]
 
+_NAME: Final = re.compile(r"[A-Za-z_]\w*", re.ASCII)
+"""What a query can name: documents describe `shipping_&_handling`, too, which only retrieve has."""
+_LONG: Final = 5000
+"""Characters of a statement that leave room in a URL for its conditions."""
 _TOGETHER: Final = 10
 """Documents that are retrieved and written together."""
 
@@ -69,6 +77,21 @@ class Work:
         """Whether the server tells all changes."""
         return self.scope == "application"
 
+    def statement(self) -> Select:
+        """Return what is asked for all records.
+
+        Of documents neither fields of their lines, since with those a query gives a row for each
+        line, and a page of a hundred rows fewer records (measured on Vtiger 8.4), nor what only
+        retrieve tells.
+        """
+        if self.state.lines is None:
+            return select(self.name)
+        named = filter(_NAME.fullmatch, self.module.fields)
+        whole = (one for one in named if not one.startswith(OF_RETRIEVE))
+        fields = [one for one in whole if not is_of_a_line(one, self.name)]
+        statement = select(self.name, *fields) if fields else select(self.name)
+        return statement if len(str(statement)) < _LONG else select(self.name)
+
     def now(self) -> datetime:
         """Return the time (aware UTC)."""
         return datetime.fromtimestamp(self.clock.time(), UTC)
@@ -97,7 +120,7 @@ class Work:
             upserts = [Upsert(record.id, row) for record, row in made]
             await self.commit(state, upserts, gone)
             return len(upserts)
-        return await self._write_documents([record.id for record, _ in made], state, gone)
+        return await self._write_documents([record for record, _ in made], state, gone)
 
     async def commit(
         self, state: ModuleState, upserts: Sequence[Upsert] = (), gone: Sequence[Gone] = ()
@@ -132,14 +155,14 @@ class Work:
         return [(record, row) for record, row in made if kept.get(record.id) != row[place]]
 
     async def _write_documents(
-        self, ids: Sequence[RecordId], state: ModuleState, gone: Sequence[Gone]
+        self, listed: Sequence[Record], state: ModuleState, gone: Sequence[Gone]
     ) -> int:
         """Retrieve documents, which only then have their lines, and write them.
 
         The state stays as it was until the last of them: what was written before a crash has its
         hash, and costs no call again.
         """
-        parts = [ids[at : at + _TOGETHER] for at in range(0, len(ids), _TOGETHER)] or [()]
+        parts = [listed[at : at + _TOGETHER] for at in range(0, len(listed), _TOGETHER)] or [()]
         written = 0
         for part in parts:
             found = [one for one in await self._retrieved(part) if one is not None]
@@ -151,14 +174,15 @@ class Work:
             written += len(upserts)
         return written
 
-    async def _retrieved(self, ids: Sequence[RecordId]) -> list[Record | None]:
+    async def _retrieved(self, listed: Sequence[Record]) -> list[Record | None]:
         """Retrieve records together; None for those that are not there any more."""
-        found: list[Record | None] = [None] * len(ids)
+        found: list[Record | None] = [None] * len(listed)
         failures: list[VtigerError] = []
 
         async def retrieve(place: int) -> None:
             try:
-                found[place] = await self.crm.retrieve(ids[place])
+                whole = await self.crm.retrieve(listed[place].id)
+                found[place] = _as_listed(whole, listed[place])
                 self.tally.retrieved += 1
             except (AccessDeniedError, RecordNotFoundError):
                 self.tally.denied += 1  # if it was deleted, the changes that follow tell
@@ -167,7 +191,7 @@ class Work:
                 group.cancel_scope.cancel()
 
         async with anyio.create_task_group() as group:
-            for place in range(len(ids)):
+            for place in range(len(listed)):
                 group.start_soon(retrieve, place)
         if failures:
             raise failures[0]
@@ -176,3 +200,15 @@ class Work:
     def at_head(self) -> ModuleState:
         """Return the state with the note that it is at the head now."""
         return evolve(self.state, synced_at=self.clock.time(), error=None)
+
+
+def _as_listed(whole: Record, listed: Record) -> Record:
+    """Return a retrieved record with the values that a query or a sync has for it.
+
+    Retrieve escapes some text that they do not (measured on Vtiger 8.4). Where the record was
+    changed between the two, it is left as it is: the changes that follow tell of it.
+    """
+    if whole.get("modifiedtime") != listed.get("modifiedtime"):
+        return whole
+    fields = {name: listed.fields.get(name, value) for name, value in whole.fields.items()}
+    return Record(fields, whole.module)

@@ -19,11 +19,11 @@ from vtiger_async.tables.describing import OWN, is_of_a_line
 from vtiger_async.tables.schema import Cell, Row, Table
 from vtiger_async.types import LINE_MODULES, RecordId, is_list, is_map
 
-__all__ = ["RowMaker"]
+__all__ = ["OF_RETRIEVE", "RowMaker"]
 
 _canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 _EMPTY: Final = (None, "", "0000-00-00", "0000-00-00 00:00:00")
-_OF_RETRIEVE: Final = ("hdnDiscountAmount", "hdnDiscountPercent", "shipping_&_handling")
+OF_RETRIEVE: Final = ("hdnDiscountAmount", "hdnDiscountPercent", "shipping_&_handling")
 """What begins so is sent by retrieve alone, of documents with line items (measured on Vtiger 8.4);
 `modifiedtime` and the totals tell when it has changed."""
 _WITH_LINES: Final = frozenset(
@@ -116,7 +116,7 @@ class RowMaker:
     def _hash_of(self, said: list[str]) -> str:
         if self._is_document:
             pairs = zip(said[::2], said[1::2], strict=True)
-            said = [text for pair in pairs if not pair[0].startswith(_OF_RETRIEVE) for text in pair]
+            said = [text for pair in pairs if not pair[0].startswith(OF_RETRIEVE) for text in pair]
         text = ",".join(map(encode_basestring_ascii, said))
         if self._is_document:
             # Retrieve escapes a text with <script>, and nothing else does (measured on 8.4).

@@ -37,6 +37,7 @@ _TYPES: Final[Mapping[Kind, str]] = {
 }
 _FITS: Final = re.compile(r"-?\d{1,28}(\.\d{0,10}0*)?").fullmatch
 """What DECIMAL(38,10) holds and does not round."""
+_HOLDER: Final = re.compile(r"PID \d+").search
 
 
 def of_url(url: str, deletes: Deletes) -> DuckDBSink:
@@ -153,7 +154,11 @@ class DuckDBDatabase:
         except library.Error as error:
             text = str(error).splitlines()[0]
             if "lock on file" in text:
-                text = "another process has it open: DuckDB lets one process write, or several read"
+                who = _HOLDER(text)
+                text = (
+                    f"another process{f' ({who[0]})' if who else ''} has it open: "
+                    "DuckDB lets one write, or several read"
+                )
             raise SinkError(f"{self.what}: {text}") from None
 
     def execute(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:

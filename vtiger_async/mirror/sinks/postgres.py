@@ -58,8 +58,9 @@ class PostgresSink(SqlSink):
 
     A table for each module, with the id as its key, and one more for its line items. Rows come by
     COPY and are merged, so readers see each batch as a whole or not at all. An advisory lock keeps
-    a second mirror out of the schema. When the connection is lost, the mirror ends with an error;
-    started again, it goes on from what was committed.
+    a second mirror out of the schema; it belongs to the connection, so a pooler in between must
+    not share that. When the connection is lost, the mirror ends with an error; started again, it
+    goes on from what was committed. The database must be in UTF8.
     """
 
     def __init__(
