@@ -221,6 +221,8 @@ def test_without_anything_there_is_nothing_to_see(place: Place, portal: Blocking
     sink = place.make()
     assert portal.call(sink.look) == Look()
     portal.call(sink.open, INSTANCE)
+    with pytest.raises(SinkError, match="open already"):
+        portal.call(sink.open, INSTANCE)
     with pytest.raises(SinkError, match="does not hold Leads"):
         portal.call(sink.highest, "Leads")
     portal.call(sink.aclose)

@@ -112,6 +112,8 @@ class SqlSink:
         return await self._run(self.database.execute, sql, parameters)
 
     def _opened(self, instance: str) -> dict[str, ModuleState]:
+        if self.database.is_open:
+            raise SinkError(f"{self.database.what}: this sink is open already")
         self.database.connect(writing=True)
         try:
             with self.database.transaction():
