@@ -116,7 +116,8 @@ async def play(seed: int, total: Total) -> None:
         world.sandbox.faults.clear()
         await anyio.sleep(chance.choice((0.0, 1.0, 400.0)))
         await come_to_rest(crm.mirror(modules, MemorySink(store, deletes), reconcile=2000), user)
-        assert await differences(crm, store, modules) == [], f"seed {seed}, {writers.did}"
+        found = await differences(crm, store, modules)
+        assert not found, f"seed {seed}: {found}"
         for loop in loops:
             loop.poll(modules, is_last=True)
         losses = [Counter[str](), Counter[str]()]

@@ -14,6 +14,7 @@ from vtiger_async.cli.demo import demo
 from vtiger_async.cli.exits import ExitCode, fail, note
 from vtiger_async.cli.exports import export
 from vtiger_async.cli.fields import json_object, named_values
+from vtiger_async.cli.mirror import mirror
 from vtiger_async.cli.output import is_list
 from vtiger_async.cli.record import SETTINGS, record
 from vtiger_async.cli.record_tour import tour
@@ -42,6 +43,7 @@ app.command()(demo)
 app.command()(export)
 app.command(context_settings=SETTINGS)(record)
 app.command()(tour)
+app.command()(mirror)
 app.add_typer(imports.app, name="import")
 app.add_typer(quota.app, name="quota")
 app.add_typer(sandbox.app, name="sandbox")

@@ -27,12 +27,13 @@ async def cost_of_query(statement: Select, source: Source, reader: Reader | None
     module, plan = statement.module, source.plan
     if reader is None:
         return cost_of(module, 1, None, plan)
-    if len(reader.pieces) > 1:
+    first, *others = reader.pieces
+    if others:
         note = "at least: it is too long for one call, and for one count(*)"
-        return cost_of(module, 2 * len(reader.pieces), None, plan, note=note)
+        return cost_of(module, 2 + 2 * len(others), None, plan, note=note)
     if reader.position.phase != "pages" or reader.left == 0:
         return cost_of(module, 0, 0, plan, note="nothing is left but a last look")
-    bare = evolve(reader.pieces[0], order_fields=(), descending=False)
+    bare = evolve(first, order_fields=(), descending=False)
     total = await count_of(source.fetch, bare)
     if total is None:
         note = "at least: this server tells no count(*)"

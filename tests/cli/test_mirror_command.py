@@ -1,0 +1,132 @@
+"""`vtiger-async mirror`: rounds, status, what it costs, and how it ends."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cli_runs import COMMAND, ROOT, run_here, served_here
+
+from vtiger_async.sandbox import Sandbox
+
+Capture = pytest.CaptureFixture[str]
+
+
+def create(sandbox: Sandbox, lastname: str) -> str:
+    """Create a contact, and return its id."""
+    element = {"lastname": lastname, "assigned_user_id": "19x1"}
+    sent = {"elementType": "Contacts", "element": json.dumps(element)}
+    made: Any = sandbox.engine.execute("create", sent, sandbox.engine.users["admin"])
+    return str(made["id"])
+
+
+def test_a_mirror_is_made_shown_and_brought_up_to_date(
+    capsys: Capture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rounds tell what they wrote; status tells where it stands, without a call."""
+    to = f"sqlite:///{tmp_path / 'crm.db'}"
+    with served_here(monkeypatch, limits=False) as sandbox:
+        first = create(sandbox, "First")
+        create(sandbox, "Second")
+        told = run_here(capsys, "mirror", "Contacts", "--to", to, "--explain")
+        assert (told.code, told.rows[0]["records"]) == (0, 2)
+        assert "1 call spent to tell" in told.err
+        made = run_here(capsys, "mirror", "Contacts", "--to", to)
+        assert made.code == 0
+        assert made.rows[0]["written"] >= 2  # what is new may come again with the first changes
+        sandbox.engine.execute("delete", {"id": first}, sandbox.engine.users["admin"])
+        again = run_here(capsys, "mirror", "Contacts", "--to", to)
+        assert again.rows[0]["gone"] == 1
+        calls = sandbox.ledger()["calls"]
+        shown = run_here(capsys, "mirror", "status", "--to", to, "-o", "json")
+        assert sandbox.ledger()["calls"] == calls
+    (row,) = json.loads(shown.out)
+    assert (row["module"], row["phase"], row["records"], row["tombstones"]) == (
+        "Contacts",
+        "deltas",
+        1,
+        1,
+    )
+    assert 0 <= row["lag_seconds"] < 60
+    assert row["error"] is None
+
+
+def test_a_module_that_fails_is_told_by_the_exit_code(
+    capsys: Capture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The others are brought up to date, and the exit code is 3."""
+    with served_here(monkeypatch, limits=False) as sandbox:
+        create(sandbox, "First")
+        to = f"sqlite:///{tmp_path / 'crm.db'}"
+        done = run_here(capsys, "mirror", "Contacts", "Nonsense", "--to", to)
+    assert done.code == 3
+    assert [bool(row["error"]) for row in done.rows] == [False, True]
+    assert "Nonsense" in done.err
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ("Contacts", "--to", "nowhere"),
+        ("Contacts", "--to", "sqlite:///x.db", "--every", "soon"),
+        ("Contacts", "--to", "sqlite:///x.db", "--state", "state.json"),
+        ("Contacts", "--to", "sqlite:///x.db", "--reconcile", "much"),
+    ],
+)
+def test_what_makes_no_sense_costs_no_call(
+    wrong: tuple[str, ...], capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is refused with exit code 2 before a call is spent."""
+    with served_here(monkeypatch, limits=False) as sandbox:
+        assert run_here(capsys, "mirror", *wrong).code == 2
+        assert sandbox.ledger()["calls"] == {}
+
+
+def test_standard_output_is_the_data_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With singer:- each line is a message; the last state, given back, goes on from there."""
+    with served_here(monkeypatch, limits=False) as sandbox:
+        create(sandbox, "First")
+        file = tmp_path / "state.json"
+
+        def lines(*more: str) -> list[dict[str, object]]:
+            done = subprocess.run(
+                [*COMMAND, "mirror", "Contacts", "--to", "singer:-", *more],
+                cwd=ROOT,
+                capture_output=True,
+                text=True,
+                check=True,
+                timeout=60,
+            )
+            return [json.loads(line) for line in done.stdout.splitlines()]
+
+        first = lines()
+        assert {str(line["type"]) for line in first} == {"SCHEMA", "RECORD", "STATE"}
+        file.write_text(json.dumps(first[-1]["value"]))
+        assert "RECORD" not in {str(line["type"]) for line in lines("--state", str(file))}
+
+
+def test_ctrl_c_ends_following_in_good_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It ends with 130, and what was written stands in the mirror."""
+    with served_here(monkeypatch, limits=False) as sandbox:
+        create(sandbox, "First")
+        to = f"sqlite:///{tmp_path / 'crm.db'}"
+        with subprocess.Popen(
+            [*COMMAND, "mirror", "Contacts", "--to", to, "--follow", "--every", "1h"],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        ) as running:
+            assert running.stdout is not None
+            assert json.loads(running.stdout.readline())["written"] >= 1
+            running.send_signal(signal.SIGINT)
+            _, err = running.communicate(timeout=30)
+        assert running.returncode == 130
+        assert "the same command goes on" in err
