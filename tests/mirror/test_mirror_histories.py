@@ -171,3 +171,21 @@ async def test_the_mirror_is_what_a_query_shows_after_any_history(part: int) -> 
         print(f"  the naive loop ({name}) has missed {words}, in {where} histories")  # noqa: T201 - what is asked for
     assert total.naive.total() > 0
     assert total.killed.total() > total.naive.total() // 2
+
+
+async def test_an_administrator_is_not_taken_for_another_where_the_server_fails() -> None:
+    """Nothing is read until it is told who asks: of others' records another user hears nothing."""
+    world, store = World(seed=1, clock=LoopClock()), Store()
+    rid = world.create(assigned_user_id="19x5")
+    fault = world.sandbox.faults.add("500", operation="me")
+    async with world.sandbox.client() as crm:
+        assert await crm.query("SELECT * FROM Contacts;").count() == 1
+        assert len(await crm.query("SELECT * FROM Contacts;").all()) == 1  # takes it for a no
+        mirror = crm.mirror(["Contacts"], MemorySink(store, "tombstone"))
+        assert not (await mirror).is_whole
+        world.sandbox.faults.remove(fault.number)
+        assert (await mirror).is_whole
+        world.delete(rid)
+        assert (await mirror).modules["Contacts"].deleted == 1
+        assert await differences(crm, store, ["Contacts"]) == []
+    world.sandbox.close()

@@ -113,6 +113,8 @@ class Core:
         prefixes: Module names by id prefix, as far as descriptions and records told.
         sees_all: Whether the user is an administrator, who may see every record; None until that
             was asked.
+        sees_all_is_guessed: Whether that is only taken to be so, since the server failed when it
+            was asked.
         tag_delete: The name under which this server deletes tags (two are seen).
         sessions: The way over webservice.php; None for a client of the REST API.
     """
@@ -123,6 +125,7 @@ class Core:
     metadata_ttl: float
     prefixes: dict[str, str] = field(factory=dict[str, str])
     sees_all: bool | None = None
+    sees_all_is_guessed: bool = False
     tag_delete: str = "tag_delete"
     sessions: Sessions | None = None
     _modules: dict[str, tuple[float, Module]] = field(factory=dict[str, "tuple[float, Module]"])

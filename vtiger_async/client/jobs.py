@@ -193,4 +193,4 @@ class JobOperations(RecordOperations):
             priority=self._options.priority or "sync", max_wait=wait
         )
         clock = self._core.pipeline.admission.clock
-        return Mirror(view, clock, self._sees_all, sink_of(to, deletes), options)
+        return Mirror(view, clock, self._surely_sees_all, sink_of(to, deletes), options)

@@ -14,6 +14,7 @@ from vtiger_async.errors import (
     AuthenticationError,
     InvalidArgumentError,
     InvalidResponseError,
+    ServerError,
 )
 from vtiger_async.models import structuring
 from vtiger_async.models.metadata import (
@@ -86,24 +87,40 @@ class MetadataOperations(Operations):
             lambda calls: core.quota().plan(calls),
         )  # fmt: skip
 
-    async def _sees_all(self) -> bool:
+    async def _surely_sees_all(self) -> bool:
+        """Return whether this user sees every record, where a wrong no would lose changes.
+
+        Raises:
+            ServerError: The server failed at it.
+            InvalidResponseError: Its answer cannot be read.
+        """
+        return await self._sees_all(surely=True)
+
+    async def _sees_all(self, *, surely: bool = False) -> bool:
         """Return whether this user sees every record; it is asked once for the client.
+
+        Args:
+            surely: Whether a failure of the server is raised, and not taken for a no.
 
         The open source tells in `me` not who is an administrator, and shows nobody else their own
         user record (measured on Vtiger 8.4).
         """
         core = self._core
         async with core.lock_for("me "):  # no module's name ends in a space
-            if core.sees_all is None:
+            if core.sees_all is None or (surely and core.sees_all_is_guessed):
                 try:
                     me = User.of(await self._run("me", {}))
-                    if core.sees_all is None and me.is_admin is None:
+                    if not core.sees_all and me.is_admin is None:
                         me = User.of(await self._run("retrieve", {"id": me.id}))
                     core.sees_all = core.sees_all or bool(me.is_admin)
+                    core.sees_all_is_guessed = False
                 except AuthenticationError:
                     raise
-                except (ApiError, InvalidResponseError):
+                except (ApiError, InvalidResponseError) as error:
+                    if surely and isinstance(error, ServerError | InvalidResponseError):
+                        raise
                     core.sees_all = False  # nobody tells: then every end is proven
+                    core.sees_all_is_guessed = isinstance(error, ServerError | InvalidResponseError)
         return core.sees_all
 
     async def related_types(self, module: str) -> RelatedTypes:

@@ -228,7 +228,8 @@ class Mirror:
             return
         state = self._states.get(name)
         phase = None if state is None else state.phase
-        found.reports[name] = tally.report(name, phase, error, await self._note(state))
+        text = "" if error else await self._note(state)
+        found.reports[name] = tally.report(name, phase, error, text)
 
     async def _bring_up(self, name: str, tally: Tally) -> None:
         budget = self._options.budget.a_day(self._crm.quota)
