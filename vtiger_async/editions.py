@@ -121,6 +121,15 @@ EDITIONS: dict[str, Edition] = {row[0]: Edition(*row) for row in _ROWS}
 """Every edition of the vendor's tables by the name used here."""
 
 
+def hours_with(minute: int) -> tuple[int, ...]:
+    """Return the limits an hour of the editions that have this limit a minute, the least first.
+
+    Args:
+        minute: Calls a minute, as a header tells them.
+    """
+    return tuple(sorted({known.hour for known in EDITIONS.values() if known.minute == minute}))
+
+
 def edition_named(name: str) -> Edition:
     """Return the edition of that name; case, spaces and underscores do not matter.
 

@@ -16,7 +16,7 @@ from typing import Literal, TypeAlias
 
 from attrs import define, field
 
-from vtiger_async.editions import Limits
+from vtiger_async.editions import Limits, hours_with
 from vtiger_async.errors import ConfigurationError
 from vtiger_async.quota.headers import Evidence, Observation
 from vtiger_async.quota.pacing import Pacer
@@ -88,6 +88,7 @@ class Ledger:
     _learned_at: float | None = field(default=None, init=False)
     _doubted_at: float = field(default=math.inf, init=False)
     _raise: int = field(default=1, init=False)
+    _is_supposed: bool = field(default=False, init=False)
     _suspected: int = field(default=0, init=False)
     _refused: SlidingWindow = field(factory=lambda: SlidingWindow(3600.0), init=False)
     _begun_at: float = field(default=math.inf, init=False)
@@ -206,11 +207,25 @@ class Ledger:
         if now >= self._doubted_at:
             self._doubt(now)
         if seen.minute_limit is not None:
+            if seen.minute_limit != self._minute.limit and self.limits.hour is None:
+                self._suppose_hour(now, seen.minute_limit)
             self._minute.limit = seen.minute_limit
         if seen.day_limit is not None:
             self._day.limit = self._own_share(seen.day_limit)
         if seen.minute_remaining is not None or seen.day_remaining is not None:
             self._hear(now, sent_at, seen)
+
+    def _suppose_hour(self, now: float, minute: int) -> None:
+        """Take the hour's limit of the editions that have this minute's, where nobody told it.
+
+        Where editions differ the least is taken, and raised from hour to hour until one is refused.
+        """
+        known = hours_with(minute)
+        if known and self._hour.limit is None:
+            self._hour.limit, self._is_supposed = known[0], len(known) > 1
+            self._doubted_at = now + (_DOUBT if self._is_supposed else _DOUBT_KNOWN)
+            # So little more that what a refusal would cost is the last minutes of an hour.
+            self._raise = known[0] // 10 if self._is_supposed else 1
 
     def _hear(self, now: float, sent_at: float, seen: Observation) -> None:
         """Take the headers' word for what is left, and for what other programs called."""
@@ -308,7 +323,7 @@ class Ledger:
             # Calls from before the first one here, and those that nothing shows, were in the count.
             whole = self._day.view is not None and now - self._begun_at >= self._hour.window.span
             self._doubted_at = now + (_DOUBT_KNOWN if whole else _DOUBT)
-            self._raise = 1
+            self._raise, self._is_supposed = 1, False
         return min(_HIDDEN_MOST, _HIDDEN_FIRST * 2.0**self._refusals)
 
     def _doubt(self, now: float) -> None:
@@ -319,6 +334,10 @@ class Ledger:
         if self._hour.limit is not None:
             told = self.limits.hour
             self._hour.limit = min(self._hour.limit + self._raise, told or sys.maxsize)
+            if self._is_supposed:
+                self._raise *= 2
+                self._doubted_at = now + _DOUBT
+                return
             self._raise = min(2 * self._raise, max(1, self._hour.limit // 10))
             if self._hour.limit == told:
                 self._doubted_at = math.inf
