@@ -13,7 +13,15 @@ from attrs import frozen
 
 from vtiger_async.errors import ConfigurationError
 
-__all__ = ["EDITIONS", "DayPolicy", "Edition", "Limits", "edition_named", "limits_of"]
+__all__ = [
+    "EDITIONS",
+    "DayPolicy",
+    "Edition",
+    "Limits",
+    "edition_named",
+    "hours_with",
+    "limits_of",
+]
 
 DayPolicy: TypeAlias = Literal["rolling", "utc"]
 """How the day's window moves: the last 24 hours, or the day from 00:00 UTC.
@@ -126,8 +134,12 @@ def hours_with(minute: int) -> tuple[int, ...]:
 
     Args:
         minute: Calls a minute, as a header tells them.
+
+    Returns:
+        Calls an hour; none where no edition with an API has that minute.
     """
-    return tuple(sorted({known.hour for known in EDITIONS.values() if known.minute == minute}))
+    editions = [edition for edition in EDITIONS.values() if edition.has_api]
+    return tuple(sorted({edition.hour for edition in editions if edition.minute == minute}))
 
 
 def edition_named(name: str) -> Edition:
