@@ -21,12 +21,6 @@ from vtiger_async.bulk.steps import LoadInfo, Step
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    """Where the journal goes."""
-    return tmp_path / "job.journal"
-
-
 def in_child(code: str, path: Path) -> subprocess.Popen[str]:
     """Start a process that runs code with the journal's path in `path`."""
     start = f"import sys\nfrom pathlib import Path\npath = Path({str(path)!r})\n"

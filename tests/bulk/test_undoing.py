@@ -39,12 +39,6 @@ def sandbox() -> Iterator[Sandbox]:
         yield made
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    """Where the journal goes."""
-    return tmp_path / "job.journal"
-
-
 async def changes(crm: VtigerClient, count: int, **fields: str | None) -> list[Step]:
     """Return steps that change the first organisations; their old values are those of a query."""
     query = crm.query(select("Accounts", "id", *fields).limit(count))

@@ -59,7 +59,8 @@ class WindowUse:
         used: Own calls that count in it.
         remaining: Calls that may still be made, after the own count and the headers; None where
             nothing is known.
-        next_at: When one call more may be made as far as this window goes, in Unix seconds.
+        next_at: When one call more may be made as far as this window goes, in Unix seconds; the
+            moment of the snapshot, where that is at once.
     """
 
     name: WindowName
