@@ -19,7 +19,7 @@ import anyio.to_thread
 from vtiger_async.bulk.calling import Door
 from vtiger_async.bulk.commits import Commits
 from vtiger_async.bulk.crm import Crm
-from vtiger_async.bulk.errors import JournalError
+from vtiger_async.bulk.errors import JournalError, PlanUnfinishedError
 from vtiger_async.bulk.events import JobEvent
 from vtiger_async.bulk.holding import Hold
 from vtiger_async.bulk.journal import Journal
@@ -65,6 +65,7 @@ class Job:
 
     Raises:
         JournalError: It is the journal of another instance, or not of a job that can be applied.
+        PlanUnfinishedError: Its planning was cut short.
     """
 
     def __init__(
@@ -297,8 +298,6 @@ def _check(crm: Crm, journal: Journal) -> None:
             f"{journal.path} is of a job on {instance}, and the client's is {crm.url}"
         )
     if state == "planning":
-        raise JournalError(
-            f"{journal.path}: planning was not finished: delete the file, and plan again"
-        )
+        raise PlanUnfinishedError.of(journal.path)
     if state in ("undoing", "undone"):
         raise JournalError(f"{journal.path}: the job was undone: plan again, into another file")
