@@ -1,13 +1,16 @@
-"""The process that is killed: it plans a job and applies it, over real HTTP. See test_crashing.py.
+"""The processes that are killed: each plans a job, or resumes it, over real HTTP.
 
-Run it as `python crash_run.py URL ACCESS_KEY FOLDER FACTOR EPOCH`. It prints `go` when it begins,
-and at the end one line of JSON. A job that is planned is resumed; else planning begins, again if
-need be.
+Run by test_crashing.py, as a process that has imported all and forks one for each line it reads:
+JSON with `arguments`, those of `main`, and `seconds`, after which the new process gets SIGKILL;
+null for never. It answers with the process's exit status.
 """
 
 from __future__ import annotations
 
 import json
+import os
+import select
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -20,7 +23,7 @@ from vtiger_async.bulk import Load, job_info
 from vtiger_async.clock import ScaledClock
 from vtiger_async.errors import VtigerError
 
-JOURNAL = "job.vtjob"
+JOURNAL, REPORT = "job.vtjob", "report.json"
 PLANNINGS = 5
 
 
@@ -41,18 +44,19 @@ def loads(folder: Path) -> list[Load]:
     ]
 
 
-async def main(url: str, access_key: str, folder: str, factor: str, epoch: str) -> None:
-    """Bring the job to its end."""
-    clock = ScaledClock(float(factor), epoch=float(epoch))
+async def main(url: str, access_key: str, folder: str, factor: float, epoch: float) -> None:
+    """Bring the job to its end, and write its report.
+
+    A job that is planned is resumed; else planning begins, again if need be.
+    """
+    clock = ScaledClock(factor, epoch=epoch)
     path = Path(folder) / JOURNAL
     async with VtigerClient(url, "admin", access_key, clock=clock) as crm:
-        sys.stdout.write("go\n")
-        sys.stdout.flush()
-        if not path.exists() or job_info(path).state == "planning":
+        if not path.exists() or job_info(path).state in ("planning", "damaged"):
             await plan(crm, path)
         async with crm.bulk.apply(path) as job:
             report = await job.run()
-    sys.stdout.write(json.dumps(asdict(report), default=str))
+    (path.parent / REPORT).write_text(json.dumps(asdict(report), default=str), encoding="utf-8")
 
 
 async def plan(crm: VtigerClient, path: Path) -> None:
@@ -67,6 +71,29 @@ async def plan(crm: VtigerClient, path: Path) -> None:
             return
 
 
+def live(arguments: list[Any], seconds: float | None) -> int:
+    """Run a job in a process of its own, kill it after so many seconds, and return its status."""
+    ended, held = os.pipe()
+    pid = os.fork()
+    if not pid:
+        os.close(ended)
+        status = 1
+        try:
+            anyio.run(main, *arguments)
+            status = 0
+        except Exception:  # noqa: BLE001 - told, and it must not go on as its parent
+            sys.excepthook(*sys.exc_info())
+        finally:
+            os._exit(status)
+    os.close(held)
+    select.select([ended], [], [], seconds)  # it ends with the process
+    os.close(ended)
+    if seconds is not None:
+        os.kill(pid, signal.SIGKILL)  # not waited for yet, so nobody else has the number
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
 if __name__ == "__main__":
-    url, access_key, folder, factor, epoch = sys.argv[1:]
-    anyio.run(main, url, access_key, folder, factor, epoch)
+    for line in sys.stdin:
+        sys.stdout.write(f"{live(**json.loads(line))}\n")
+        sys.stdout.flush()

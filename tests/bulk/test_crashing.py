@@ -13,16 +13,15 @@ import random
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import anyio
 import anyio.to_thread
 import pytest
 
-from tests.bulk.crash_run import JOURNAL
+from tests.bulk.crash_run import JOURNAL, REPORT
 from tests.bulk.jobs import OWNER
 from vtiger_async.bulk import job_info
 from vtiger_async.bulk.journal import Journal
@@ -30,12 +29,15 @@ from vtiger_async.bulk.reporting import CLOSED, outcomes_of, report_of
 from vtiger_async.clock import ScaledClock
 from vtiger_async.sandbox import Sandbox
 
+Live: TypeAlias = Callable[[list[Any], float | None], int]
 ROOT = Path(__file__).resolve().parents[2]
 SEEDS = int(os.environ.get("VTIGER_ASYNC_KILLS", "3"))
 FACTOR = 300.0
 ORGANISATIONS, PEOPLE, LEADS, MARKED, CHANGES = 60, 30, 15, 10, 20
 AS_THEY_ARE, OTHERS = range(41, 46), range(46, 51)
 """The organisations that are there before the job, and those of them that it changes."""
+BEFORE = ("planning", "planned", "damaged")
+"""How far a journal is before the first write; damaged is one that holds nothing yet."""
 ROWS = ORGANISATIONS + PEOPLE + LEADS + MARKED + 2 * CHANGES
 
 
@@ -94,27 +96,30 @@ def write_input(folder: Path) -> None:
     write("products", "productname", [(f"P{n}",) for n in range(CHANGES)])
 
 
-def live(arguments: list[str], seconds: float | None) -> str:
-    """Run the process, kill it after so many seconds if any, and return the last line it wrote."""
+@pytest.fixture(scope="module")
+def nursery() -> Iterator[Live]:
+    """Run the job in a new process, and return its exit status; it is killed after some seconds."""
     with subprocess.Popen(
-        [sys.executable, str(ROOT / "tests/bulk/crash_run.py"), *arguments],
+        [sys.executable, str(ROOT / "tests/bulk/crash_run.py")],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
     ) as process:
-        assert process.stdout is not None
-        first = process.stdout.readline()
-        if seconds is not None:
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(seconds)
-            process.kill()
-        rest = process.stdout.read()
-    assert seconds is not None or process.returncode == 0, process.returncode
-    return (first + rest).strip().splitlines()[-1] if first + rest else ""
+        source, sink = process.stdout, process.stdin
+        assert source is not None
+        assert sink is not None
+
+        def live(arguments: list[Any], seconds: float | None) -> int:
+            sink.write(f"{json.dumps({'arguments': arguments, 'seconds': seconds})}\n")
+            sink.flush()
+            return int(source.readline())
+
+        yield live
 
 
-async def killed_and_resumed(seed: int, folder: Path) -> dict[str, Any]:
+async def killed_and_resumed(seed: int, folder: Path, live: Live) -> dict[str, Any]:
     """Run a job whose process is killed some times; return what the last life reported."""
     chance = random.Random(seed)
     clock = ScaledClock(FACTOR)
@@ -124,16 +129,16 @@ async def killed_and_resumed(seed: int, folder: Path) -> dict[str, Any]:
         before = standing(sandbox)
         order_faults(sandbox)
         async with sandbox.serving() as url:
-            arguments = [url, sandbox.access_key, str(folder), f"{FACTOR}", f"{clock.epoch!r}"]
+            arguments = [url, sandbox.access_key, str(folder), FACTOR, clock.epoch]
             for _ in range(chance.randint(1, 5)):
                 seconds = chance.uniform(0.0, chance.choice((0.2, 0.5, 1.0, 2.0)))
                 await anyio.to_thread.run_sync(live, arguments, seconds)
                 path = folder / JOURNAL
-                if not path.exists() or job_info(path).state in ("planning", "planned"):
+                if not path.exists() or job_info(path).state in BEFORE:
                     assert standing(sandbox) == before  # planning has written nothing
-            report = json.loads(await anyio.to_thread.run_sync(live, arguments, None))
+            assert await anyio.to_thread.run_sync(live, arguments, None) == 0
         check(sandbox, folder / JOURNAL)
-    return report
+    return json.loads((folder / REPORT).read_text("utf-8"))
 
 
 def texts(sandbox: Sandbox, module: str, field: str) -> Counter[str | None]:
@@ -195,7 +200,7 @@ def check(sandbox: Sandbox, path: Path) -> None:
 
 
 @pytest.mark.parametrize("seed", range(SEEDS))
-def test_killed_jobs_lose_and_double_nothing(seed: int, tmp_path: Path) -> None:
+def test_killed_jobs_lose_and_double_nothing(seed: int, tmp_path: Path, nursery: Live) -> None:
     """Each row is done exactly once; without a key at most once, and told where it is not known."""
-    report = anyio.run(killed_and_resumed, seed, tmp_path)
+    report = anyio.run(killed_and_resumed, seed, tmp_path, nursery)
     assert report["open"] == 0

@@ -64,7 +64,7 @@ def _check_free(database: sqlite3.Connection, path: Path) -> None:
 def _is_unfinished(database: sqlite3.Connection) -> bool:
     """Tell whether a database holds nothing, or no more than a planning that was cut short.
 
-    Nothing was written to the CRM with it, so it can be planned again in its place.
+    With the one nothing was written to the CRM; the other holds nothing that could be lost.
     """
     tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master")}
     if not tables:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from attrs import frozen
 
-from vtiger_async.bulk.errors import JournalError, JournalInUseError, PlanUnfinishedError
+from vtiger_async.bulk.errors import JournalError, JournalInUseError
 from vtiger_async.bulk.journal import Journal
 from vtiger_async.bulk.load import Load
 from vtiger_async.bulk.steps import OPEN, JobState, LoadInfo
@@ -115,7 +115,5 @@ def job_info(path: Path) -> JobInfo:
             )
     except JournalInUseError:
         return JobInfo(path=path)
-    except PlanUnfinishedError:
-        return JobInfo(path=path, state="planning")
     except JournalError as error:
         return JobInfo(path=path, state="damaged", fault=str(error))

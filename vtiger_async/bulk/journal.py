@@ -19,7 +19,7 @@ from typing import Any, Final, cast
 import attrs
 
 from vtiger_async.bulk.database import connected, explained
-from vtiger_async.bulk.errors import JournalError, PlanUnfinishedError
+from vtiger_async.bulk.errors import JournalError
 from vtiger_async.bulk.steps import OPEN, JobState, LoadInfo, State, Step
 
 __all__ = ["Journal"]
@@ -99,7 +99,6 @@ class Journal:
 
         Raises:
             JournalInUseError: Another job has it open.
-            PlanUnfinishedError: It holds nothing yet.
             JournalError: There is none, or it is damaged, or of a later version.
         """
         if not path.is_file():
@@ -118,8 +117,8 @@ class Journal:
             is_empty = not database.execute("SELECT 1 FROM sqlite_master").fetchall()
         if found != "ok":
             raise JournalError(f"{self.path} is damaged, or was cut short: {found}")
-        if is_empty:  # the process ended before it had made the tables
-            raise PlanUnfinishedError.of(self.path)
+        if is_empty:
+            raise JournalError(f"{self.path} holds nothing: it was cut short, or never begun")
         if self.fact("format") != _FORMAT:
             raise JournalError(f"{self.path} was written by another version of this package")
 
