@@ -12,6 +12,7 @@ import os
 import select
 import signal
 import sys
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +83,7 @@ def live(arguments: list[Any], seconds: float | None) -> int:
             anyio.run(main, *arguments)
             status = 0
         except Exception:  # noqa: BLE001 - told, and it must not go on as its parent
-            sys.excepthook(*sys.exc_info())
+            traceback.print_exc()
         finally:
             os._exit(status)
     os.close(held)

@@ -22,7 +22,7 @@ class BulkError(VtigerError):
 
 
 class MappingError(BulkError):
-    """The columns do not fit the module; no row was read."""
+    """The rows do not fit the module, or what this user sees of it; nothing was written."""
 
 
 class SourceError(BulkError):

@@ -112,7 +112,8 @@ class Bulk:
 
         Raises:
             InvalidArgumentError: Options do not fit together.
-            MappingError: The columns do not fit the module; no row was read.
+            MappingError: The columns do not fit the module, or this user does not see the module,
+                or one in which a reference is to be found.
             SourceError: The input cannot be read.
             JournalError: The journal cannot be made, or a job for this input is not at its end. A
                 planning that was cut short is no such job: this one takes its place.
