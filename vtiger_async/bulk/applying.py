@@ -44,9 +44,10 @@ class Job:
     """A planned job that is applied: iterate over it, or `await job.run()`.
 
     The iteration yields what came of each row that this run closes; the first run begins with the
-    rows for which planning found nothing to call. Between two outcomes nothing runs: calls that are
-    under way come to their end, and are in the journal, before the next outcome is given. `run`
-    does without these stops, and is faster where no quota holds calls back.
+    rows for which planning found nothing to call. Work is done in stretches: after 100 outcomes, or
+    2 seconds after the first, calls that are under way come to their end, and are in the journal;
+    then the outcomes are given, and nothing runs until the last of them was taken. `run` does
+    without these stops, and is faster where no quota holds calls back.
 
     Where the iteration is left, cancelled, or ends with an error, calls under way come to their end
     first. What is open then is done by the next Job on the journal; no call is repeated.

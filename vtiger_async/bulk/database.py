@@ -72,7 +72,7 @@ def _is_unfinished(database: sqlite3.Connection) -> bool:
     if not {"job", "steps"} <= tables:
         return False
     row = database.execute("SELECT value FROM job WHERE name = 'state'").fetchone()
-    return row == ('"planning"',)
+    return bool(row == ('"planning"',))
 
 
 @contextmanager

@@ -152,6 +152,10 @@ class Bulk:
         by its key, a hundred a call, and sent again only if it is not there; without a key it is
         Unknown, and never sent again.
 
+        To iterate costs speed where no quota holds calls back: after each hundred outcomes, or two
+        seconds after the first, the calls under way come to their end, and nothing runs until all
+        of these were taken. `run()`, with a function that is called with each, never stops.
+
         Args:
             plan: The plan, or its journal.
             strategy: What creates many records in one call, if anything does.

@@ -131,8 +131,8 @@ class References:
                 origins.setdefault(name[:2], _origin(pending))
         for (modules, by), texts in new.items():
             records: defaultdict[str, list[Record]] = defaultdict(list[Record])
-            for name, module in (await self._shown(modules, origins[modules, by])).items():
-                for key, some in (await self._records(name, module, by, texts)).items():
+            for one, module in (await self._shown(modules, origins[modules, by])).items():
+                for key, some in (await self._records(one, module, by, texts)).items():
                     records[key] += some
             for key in texts:
                 candidates = Candidates.of(records.get(key, ()))
