@@ -92,7 +92,7 @@ async def bare(crm: VtigerClient, count: int) -> dict[str, float]:
         for row in part:
             await crm.create(MODULE, {**row, "assigned_user_id": OWNER})
 
-    while hundred := [row for row, _ in zip(queue, range(100), strict=False)]:
+    while hundred := [row for _, row in zip(range(100), queue, strict=False)]:
         names = [row[KEY] for row in hundred]
         statement = select(MODULE, "id", *hundred[0]).where(F[KEY].in_(names)).limit(100)
         await crm.call("GET", "query", {"query": str(statement)})

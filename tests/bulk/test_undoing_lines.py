@@ -128,3 +128,17 @@ async def test_lines_are_written_though_replies_are_lost(fast: Desk, tmp_path: P
         undone = await crm.bulk.undo(path)
     assert undone.is_whole, undone
     assert whole(desk) == before
+
+
+async def test_a_server_that_cannot_replace_lines_is_asked_once(tmp_path: Path) -> None:
+    """Open-source Vtiger leaves such a document half written: the row failed, and says so."""
+    with Sandbox(limits=False, records=0, profile="oss-8.4") as sandbox:
+        desk = Desk(tmp_path, sandbox)
+        given, lines = await things(desk)
+        rows = [{"subject": "Old", "LineItems": [{**lines[0], "quantity": "4"}]}]
+        async with sandbox.client() as crm:
+            fields = {**given, "subject": "Old", "assigned_user_id": ADMIN, "LineItems": lines[:1]}
+            await crm.create("Invoice", fields)
+            report = await crm.bulk.load(rows, module="Invoice", key="subject", mode="revise")
+        assert (report.failed, report.rows) == (1, 1)
+        assert sandbox.ledger()["calls"]["revise"] == 1
