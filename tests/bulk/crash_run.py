@@ -2,7 +2,7 @@
 
 Run by test_crashing.py, as a process that has imported all and forks one for each line it reads:
 JSON with `arguments`, those of `main`, and `seconds`, after which the new process gets SIGKILL;
-null for never. It answers with the process's exit status.
+null for never; and whether it is to plan only. It answers with the process's exit status.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import select
 import signal
 import sys
 import traceback
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -45,8 +46,10 @@ def loads(folder: Path) -> list[Load]:
     ]
 
 
-async def main(url: str, access_key: str, folder: str, factor: float, epoch: float) -> None:
-    """Bring the job to its end, and write its report.
+async def main(
+    url: str, access_key: str, folder: str, factor: float, epoch: float, *, is_plan_only: bool
+) -> None:
+    """Bring the job to its end, and write its report; or to the end of its planning.
 
     A job that is planned is resumed; else planning begins, again if need be.
     """
@@ -55,6 +58,8 @@ async def main(url: str, access_key: str, folder: str, factor: float, epoch: flo
     async with VtigerClient(url, "admin", access_key, clock=clock) as crm:
         if not path.exists() or job_info(path).state in ("planning", "damaged"):
             await plan(crm, path)
+        if is_plan_only:
+            return
         async with crm.bulk.apply(path) as job:
             report = await job.run()
     (path.parent / REPORT).write_text(json.dumps(asdict(report), default=str), encoding="utf-8")
@@ -72,7 +77,7 @@ async def plan(crm: VtigerClient, path: Path) -> None:
             return
 
 
-def live(arguments: list[Any], seconds: float | None) -> int:
+def live(arguments: list[Any], seconds: float | None, *, is_plan_only: bool = False) -> int:
     """Run a job in a process of its own, kill it after so many seconds, and return its status."""
     ended, held = os.pipe()
     pid = os.fork()
@@ -80,7 +85,7 @@ def live(arguments: list[Any], seconds: float | None) -> int:
         os.close(ended)
         status = 1
         try:
-            anyio.run(main, *arguments)
+            anyio.run(partial(main, *arguments, is_plan_only=is_plan_only))
             status = 0
         except Exception:  # noqa: BLE001 - told, and it must not go on as its parent
             traceback.print_exc()

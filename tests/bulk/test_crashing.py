@@ -29,7 +29,7 @@ from vtiger_async.bulk.reporting import CLOSED, outcomes_of, report_of
 from vtiger_async.clock import ScaledClock
 from vtiger_async.sandbox import Sandbox
 
-Live: TypeAlias = Callable[[list[Any], float | None], int]
+Live: TypeAlias = Callable[[list[Any], float | None, bool], int]
 ROOT = Path(__file__).resolve().parents[2]
 SEEDS = int(os.environ.get("VTIGER_ASYNC_KILLS", "3"))
 FACTOR = 300.0
@@ -111,8 +111,9 @@ def nursery() -> Iterator[Live]:
         assert source is not None
         assert sink is not None
 
-        def live(arguments: list[Any], seconds: float | None) -> int:
-            sink.write(f"{json.dumps({'arguments': arguments, 'seconds': seconds})}\n")
+        def live(arguments: list[Any], seconds: float | None, is_plan_only: bool) -> int:
+            order = {"arguments": arguments, "seconds": seconds, "is_plan_only": is_plan_only}
+            sink.write(f"{json.dumps(order)}\n")
             sink.flush()
             return int(source.readline())
 
@@ -130,13 +131,20 @@ async def killed_and_resumed(seed: int, folder: Path, live: Live) -> dict[str, A
         order_faults(sandbox)
         async with sandbox.serving() as url:
             arguments = [url, sandbox.access_key, str(folder), FACTOR, clock.epoch]
-            for _ in range(chance.randint(1, 5)):
-                seconds = chance.uniform(0.0, chance.choice((0.2, 0.5, 1.0, 2.0)))
-                await anyio.to_thread.run_sync(live, arguments, seconds)
+
+            async def run(seconds: float | None, *, is_plan_only: bool = False) -> None:
+                status = await anyio.to_thread.run_sync(live, arguments, seconds, is_plan_only)
+                assert seconds is not None or status == 0
                 path = folder / JOURNAL
                 if not path.exists() or job_info(path).state in BEFORE:
                     assert standing(sandbox) == before  # planning has written nothing
-            assert await anyio.to_thread.run_sync(live, arguments, None) == 0
+
+            for _ in range(chance.randint(0, 2)):
+                await run(chance.uniform(0.0, 1.0))
+            await run(None, is_plan_only=True)
+            for _ in range(chance.randint(1, 3)):
+                await run(chance.uniform(0.0, chance.choice((0.2, 0.5, 1.5))))
+            await run(None)
         check(sandbox, folder / JOURNAL)
     return json.loads((folder / REPORT).read_text("utf-8"))
 
