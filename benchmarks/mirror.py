@@ -2,8 +2,9 @@
 
 Four ways take turns for each size, each in a process of its own: a bare loop that fetches the same
 pages with the same client and keeps nothing; the mirror into DuckDB, and that into SQLite; and
-DuckDB alone, which loads the same records from a file of JSON into the same columns. A stub in place of the HTTP library answers at
-once, so no network is measured. CPU seconds count where the machine does other things, too.
+DuckDB alone, which loads the same records from a file of JSON into the same columns. A stub in
+place of the HTTP library answers at once, so no network is measured. CPU seconds count where the
+machine does other things, too.
 
     PYTHONPATH=. python benchmarks/mirror.py --records 100000 300000 1000000
 """
@@ -180,12 +181,13 @@ def child(kind: str, count: int, known: Path, folder: Path) -> None:
     run = load(stub, folder) if work is None else lambda: anyio.run(through_a_client)
     began, cpu = time.perf_counter(), time.process_time()
     run()
+    files = [one for one in folder.iterdir() if one.is_file()]
     found = {
         "seconds": time.perf_counter() - began,
         "cpu": time.process_time() - cpu,
         "calls": stub.calls,
         "peaks": {**stub.peaks, count: peak_mb()},
-        "file_mb": sum(one.stat().st_size for one in folder.glob("*.*") if one.suffix != ".json") / 1e6,
+        "file_mb": sum(one.stat().st_size for one in files if one.suffix != ".json") / 1e6,
     }
     print(json.dumps(found))
 

@@ -71,7 +71,7 @@ if TYPE_CHECKING:
     from vtiger_async.client.sync import Change, Sync
     from vtiger_async.models.inventory import LineItem, Totals
     from vtiger_async.quota.plan import Plan
-    from vtiger_async.stores import SharedQuotaWarning
+    from vtiger_async.stores import SharedQuota, SharedQuotaWarning, StoreError
     from vtiger_async.stores.postgres import PostgresQuota
     from vtiger_async.stores.redis import RedisQuota
     from vtiger_async.stores.sqlite import SQLiteQuota
@@ -132,10 +132,12 @@ __all__ = [
     "Select",
     "ServerError",
     "ServiceName",
+    "SharedQuota",
     "SharedQuotaWarning",
     "SilentChange",
     "SilentChangeError",
     "SilentChangeWarning",
+    "StoreError",
     "Sync",
     "SystemClock",
     "Totals",
@@ -160,7 +162,9 @@ _LATER = {
     "PostgresQuota": "stores.postgres",
     "RedisQuota": "stores.redis",
     "SQLiteQuota": "stores.sqlite",
+    "SharedQuota": "stores.peek",
     "SharedQuotaWarning": "stores",
+    "StoreError": "stores",
     "Sync": "client.sync",
     "Totals": "models.inventory",
 }

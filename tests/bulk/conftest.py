@@ -15,6 +15,19 @@ from vtiger_async.sandbox import Sandbox
 
 
 @pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    """An instance without limits and records."""
+    with Sandbox(limits=False, records=0) as made:
+        yield made
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where the journal goes."""
+    return tmp_path / "job.journal"
+
+
+@pytest.fixture
 def desk(tmp_path: Path) -> Iterator[Desk]:
     """An instance of the Cloud without limits, and a place for journals."""
     with Sandbox(limits=False) as sandbox:

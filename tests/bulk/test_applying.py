@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -38,19 +37,6 @@ from vtiger_async.errors import AuthenticationError
 from vtiger_async.sandbox import Sandbox
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
-    """An instance without limits."""
-    with Sandbox(limits=False, records=0) as made:
-        yield made
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    """Where the journal goes."""
-    return tmp_path / "job.journal"
 
 
 @pytest.mark.virtual_time

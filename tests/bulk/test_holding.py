@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -21,27 +21,16 @@ from tests.bulk.jobs import (
     planned,
 )
 from vtiger_async import ConnectError, Limits, OutcomeUnknownError, VtigerClient
+from vtiger_async.bulk.applying import Job
 from vtiger_async.bulk.events import JobEvent, Paused, Resumed, Unreachable
 from vtiger_async.bulk.journal import Journal
 from vtiger_async.bulk.outcomes import Created, Outcome
 from vtiger_async.bulk.reporting import report_of
+from vtiger_async.clock import SystemClock
 from vtiger_async.sandbox import Sandbox
 
 pytestmark = pytest.mark.anyio
 LIMITS = Limits(minute=60, hour=None, day=150)
-
-
-@pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
-    """An instance without limits."""
-    with Sandbox(limits=False, records=0) as made:
-        yield made
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    """Where the journal goes."""
-    return tmp_path / "job.journal"
 
 
 def leads(path: Path, count: int) -> Journal:
@@ -77,6 +66,37 @@ async def test_a_pause_is_told_once_and_ends_by_itself(path: Path, policy: str) 
     assert timedelta(0) < paused.until - paused.at <= timedelta(days=1, minutes=10)
     assert abs(resumed.at - paused.until) < timedelta(minutes=20)
     assert (ledger["granted"], ledger["refused"]) == (200, 0)
+
+
+class Ticking(SystemClock):
+    """A clock that goes by whole milliseconds, and never shows a whole microsecond."""
+
+    looks = 0
+
+    def time(self) -> float:
+        """Return the wall time."""
+        return 1.8e9 + self.monotonic()
+
+    def monotonic(self) -> float:
+        """Return the time at the last tick."""
+        return math.floor(super().monotonic() * 1000) / 1000 + 3e-7
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait, but not for ever shorter than the clock can tell."""
+        self.looks += seconds < 1e-6
+        assert self.looks < 100
+        await super().sleep(seconds)
+
+
+async def test_a_job_goes_on_whatever_the_clock_shows(sandbox: Sandbox, path: Path) -> None:
+    """Fractions of a microsecond, of which a snapshot of the quota has none, hold nothing back."""
+    clock = Ticking()
+    async with sandbox.client(limits=Limits(6000, None, 9000), clock=clock) as crm:
+        job = Job(crm, clock, leads(path, 20))
+        with anyio.fail_after(10):
+            await job.run()
+    assert all_leads(sandbox, 20)
+    assert clock.looks == 0
 
 
 @pytest.mark.virtual_time

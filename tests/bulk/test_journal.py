@@ -21,12 +21,6 @@ from vtiger_async.bulk.steps import LoadInfo, Step
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    """Where the journal goes."""
-    return tmp_path / "job.journal"
-
-
 def in_child(code: str, path: Path) -> subprocess.Popen[str]:
     """Start a process that runs code with the journal's path in `path`."""
     start = f"import sys\nfrom pathlib import Path\npath = Path({str(path)!r})\n"
@@ -186,6 +180,44 @@ def test_no_file_is_written_over(path: Path) -> None:
         planned(path, [])
     with pytest.raises(JournalError, match="cannot be made"):
         planned(path.parent / "missing" / "job", [])
+
+
+@pytest.mark.parametrize("content", [b"Name,Phone\r\nAlpha,1\r\n" * 9, "a database"])
+def test_what_is_no_journal_is_left_as_it_is(path: Path, content: bytes | str) -> None:
+    """A file of something else that is named by mistake is refused, and not changed."""
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        other = sqlite3.connect(path)
+        other.execute("CREATE TABLE job (name, value)")
+        other.close()
+    before = path.read_bytes()
+    with pytest.raises(JournalError, match="is there already"):
+        planned(path, [])
+    assert path.read_bytes() == before
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_planning_that_was_cut_short_begins_again(path: Path) -> None:
+    """A new plan takes the place of one whose process ended; of one that runs it does not."""
+    old = Journal.create(path, instance="https://crm.example", job="old", created_at=0.0)
+    old.add(accounts(20))
+    with pytest.raises(JournalInUseError):
+        planned(path, accounts(1))
+    old.close()
+    journal = planned(path, accounts(3))
+    assert [step.row for step in journal.steps()] == [1, 2, 3]
+    assert journal.fact("job") == "job"
+    journal.close()
+
+
+def test_a_file_without_tables_is_taken(path: Path) -> None:
+    """A process can end after the file was made, and before its tables were."""
+    path.touch()
+    with pytest.raises(JournalError, match="holds nothing: it was cut short, or never begun"):
+        Journal.open(path)
+    planned(path, accounts(1)).close()
+    Journal.open(path).close()
 
 
 def test_open_steps_are_found_by_an_index(path: Path) -> None:

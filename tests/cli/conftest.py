@@ -7,12 +7,20 @@ from collections.abc import Iterator
 
 import pytest
 from cli_runs import Instance, serving
+from import_runs import unlimited
 
 
 @pytest.fixture(scope="session")
 def served() -> Iterator[Instance]:
     """A sandbox for all tests of the command line."""
     with serving() as instance:
+        yield instance
+
+
+@pytest.fixture(scope="module")
+def roomy() -> Iterator[Instance]:
+    """A sandbox that refuses no call, for the tests of one file: their calls may outlive them."""
+    with unlimited() as instance:
         yield instance
 
 

@@ -2,34 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import shlex
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from cli_runs import Instance, run_here, run_on_terminal
-from import_runs import KEYED, imported, names, nothing_but, one, rows_file, stored, unlimited
+from import_runs import KEYED, imported, names, nothing_but, one, rows_file, stored
 
 from vtiger_async.bulk import JournalInUseError, MappingError, SourceError
 from vtiger_async.cli.exits import ExitCode, exit_code_of
 
 
 @pytest.fixture(scope="module")
-def roomy() -> Iterator[Instance]:
-    """A sandbox that refuses no call."""
-    with unlimited() as instance:
-        yield instance
-
-
-@pytest.fixture
-def instance(roomy: Instance, monkeypatch: pytest.MonkeyPatch) -> Instance:
-    """The sandbox as it was at first, with the environment set up for it."""
-    roomy.reset()
-    for name in [name for name in os.environ if name.startswith("VTIGER_")]:
-        monkeypatch.delenv(name)
-    for name, value in roomy.environment.items():
-        monkeypatch.setenv(name, value)
+def served(roomy: Instance) -> Instance:
+    """The instance of these tests is one that refuses no call."""
     return roomy
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 from cli_runs import Instance, run_here
-from import_runs import imported, nothing_but, one, unlimited
+from import_runs import imported, nothing_but, one
 
 from vtiger_async.cli.imports_toml import read_loads
 from vtiger_async.errors import InvalidArgumentError
@@ -39,13 +38,10 @@ by = "accountname"
 """
 
 
-@pytest.fixture
-def instance(monkeypatch: pytest.MonkeyPatch) -> Iterator[Instance]:
-    """A sandbox that refuses no call, with the environment set up for it."""
-    with unlimited() as instance:
-        for name, value in instance.environment.items():
-            monkeypatch.setenv(name, value)
-        yield instance
+@pytest.fixture(scope="module")
+def served(roomy: Instance) -> Instance:
+    """The instance of these tests is one that refuses no call."""
+    return roomy
 
 
 @pytest.fixture

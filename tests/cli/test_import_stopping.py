@@ -16,7 +16,7 @@ import anyio
 import httpx
 import pytest
 from cli_runs import COMMAND, KEY, ROOT, Instance, clean_environment
-from import_runs import KEYED, imported, names, one, rows_file, stored, unlimited
+from import_runs import KEYED, imported, names, one, rows_file, stored
 
 from vtiger_async import ScaledClock, VtigerClient
 from vtiger_async.bulk import Created, Paused, Rejected, Report, Resumed, Unreachable
@@ -32,18 +32,8 @@ Capture = pytest.CaptureFixture[str]
 
 
 @pytest.fixture(scope="module")
-def roomy() -> Iterator[Instance]:
-    """A sandbox that refuses no call."""
-    with unlimited() as instance:
-        yield instance
-
-
-@pytest.fixture
-def instance(roomy: Instance, monkeypatch: pytest.MonkeyPatch) -> Instance:
-    """The sandbox as it was at first, with the environment set up for it."""
-    roomy.reset()
-    for name, value in roomy.environment.items():
-        monkeypatch.setenv(name, value)
+def served(roomy: Instance) -> Instance:
+    """The instance of these tests is one that refuses no call."""
     return roomy
 
 

@@ -6,11 +6,10 @@ import json
 import math
 import os
 import signal
-import sqlite3
 import threading
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +19,10 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 from cli_runs import KEY, Instance, run_apart, run_here, run_on_terminal, served_here
 from servers import free_port, postgres, redis
 
-from vtiger_async import ConfigurationError, Limits, SQLiteQuota, VtigerClient
-from vtiger_async.cli.quota_peek import peek
+from vtiger_async import Limits, SQLiteQuota, VtigerClient
 from vtiger_async.cli.quota_store import told_on_stderr
-from vtiger_async.cli.quota_view import AtWork, of_fleet
 from vtiger_async.sandbox import Sandbox
-from vtiger_async.stores import StoreError
+from vtiger_async.stores.peek import AtWork
 
 
 class Served:
@@ -189,9 +186,7 @@ class TestWithoutACall:
                     with anyio.fail_after(20):
                         while not (found.lent and found.waiting["bulk"]):
                             await anyio.sleep(0.05)
-                            now = crm.quota.at.timestamp()
-                            picture = of_fleet(await peek(store, real.url), now)
-                            found = picture.fleet or found
+                            found = (await store.peek(real.url)).fleet
                     group.cancel_scope.cancel()
             return found
 
@@ -222,30 +217,6 @@ class TestWithoutACall:
         result = run_here(capsys, "quota", "--no-call", "--quota-store", f"sqlite://{path}")
         assert result.code == 7
         assert real.calls() == 0
-
-
-def test_a_store_of_another_kind_cannot_be_shown() -> None:
-    """Only what this package's own stores keep is known."""
-
-    class Other:
-        members = 1
-
-        def connect(self, instance: str, factor: float, epoch: float) -> Any:
-            raise NotImplementedError
-
-    with pytest.raises(ConfigurationError, match="what Other keeps cannot be shown"):
-        anyio.run(peek, Other(), "https://a.example")
-
-
-def test_what_cannot_be_read_is_an_error_of_the_store(tmp_path: Path) -> None:
-    """A state of another form is no traceback."""
-    path = tmp_path / "quota.db"
-    with closing(sqlite3.connect(path)) as db:
-        db.execute("CREATE TABLE vtiger_quota (instance TEXT PRIMARY KEY, state TEXT)")
-        db.execute("INSERT INTO vtiger_quota VALUES ('https://a.example', '{}')")
-        db.commit()
-    with pytest.raises(StoreError, match="cannot be read"):
-        anyio.run(peek, SQLiteQuota(str(path)), "https://a.example")
 
 
 def test_other_warnings_stay_what_they_are(tmp_path: Path) -> None:

@@ -10,14 +10,11 @@ import pytest
 from rich.console import Console
 
 from vtiger_async.cli.quota_bars import Bars
-from vtiger_async.cli.quota_view import AtWork, Forecast, Pace, Picture, Standing, of_fleet
+from vtiger_async.cli.quota_view import Forecast, Pace, Picture, Standing
 from vtiger_async.cli.quota_watch import shown_on
-from vtiger_async.quota import Priority
-from vtiger_async.quota.fleet import Fleet, Loan
+from vtiger_async.stores.peek import AtWork
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
-NOW = NOON.timestamp()
-NOBODY: dict[Priority, int] = {"interactive": 0, "sync": 0, "bulk": 0}
 
 
 def standing(
@@ -106,83 +103,6 @@ class TestForecast:
             for minute in range(40)
         ]
         assert (found[10].per_minute, found[-1].per_minute) == (50, 0)
-
-
-def fleet_with(minute: int | None, calls: int, left: int | None = None, ends: float = 30) -> Fleet:
-    """Return a store's state with so many calls in all windows, a second before noon."""
-    fleet = Fleet()
-    for tally, limit in zip(fleet.windows, (minute, 4000, 9000), strict=True):
-        tally.limit = limit
-        if calls:
-            tally.add(NOW - 1, calls)
-    fleet.windows[0].left, fleet.windows[0].ends_at = left, NOW + ends
-    return fleet
-
-
-class TestFleet:
-    """What a store's state is shown as."""
-
-    def test_headers_show_the_others(self) -> None:
-        """Calls that the headers count and nobody of the fleet has made are others'."""
-        minute, hour, _ = of_fleet(fleet_with(60, 5, left=40), NOW).windows
-        assert (minute.used, minute.others, minute.remaining) == (5, 15, 40)
-        assert (hour.used, hour.others, hour.remaining) == (5, 0, 3995)
-
-    def test_what_headers_said_ends(self) -> None:
-        """After the minute that the headers spoke of, the fleet's own calls count."""
-        minute, _, _ = of_fleet(fleet_with(60, 5, left=40, ends=10), NOW + 20).windows
-        assert (minute.others, minute.remaining) == (0, 55)
-
-    def test_headers_alone_are_enough(self) -> None:
-        """Where no limit is known, what the headers leave is shown."""
-        minute, _, _ = of_fleet(fleet_with(None, 5, left=40), NOW).windows
-        assert (minute.limit, minute.others, minute.remaining) == (None, None, 40)
-
-    def test_calls_on_loan_are_used(self) -> None:
-        """What a process may still make is not there for another."""
-        fleet = fleet_with(60, 5)
-        fleet.loans["one"] = Loan(heard_at=NOW, slots=[NOW, NOW + 3])
-        assert of_fleet(fleet, NOW).windows[0].used == 7
-
-    def test_a_used_up_window_says_when(self) -> None:
-        """The next call goes when one has left the window, or when the headers' word ends."""
-        (minute, _, _) = of_fleet(fleet_with(5, 5), NOW).windows
-        assert minute.remaining == 0
-        assert 59 <= minute.next_call_at.timestamp() - NOW <= 60
-        (minute, _, _) = of_fleet(fleet_with(5, 5, left=0, ends=300), NOW).windows
-        assert minute.next_call_at.timestamp() - NOW == 300
-
-    def test_a_limit_of_nothing_is_asked_again_after_its_span(self) -> None:
-        """Where nothing was called and nothing is left, the window's length is the wait."""
-        (minute, _, _) = of_fleet(fleet_with(0, 0), NOW).windows
-        assert minute.next_call_at == NOON + timedelta(seconds=60)
-
-    def test_a_429_holds_all_back(self) -> None:
-        """After a refusal the window it was blamed on says until when nobody calls."""
-        fleet = fleet_with(60, 5)
-        fleet.blamed, fleet.blocked_until = "hour", NOW + 90
-        minute, hour, _ = of_fleet(fleet, NOW).windows
-        assert (minute.next_call_at, hour.next_call_at.timestamp()) == (NOON, NOW + 90)
-
-    def test_processes_that_have_gone_do_not_count(self) -> None:
-        """Who was not heard of for a minute is no process any more, and has no bulk calls."""
-        fleet = fleet_with(60, 5)
-        fleet.loans["one"] = Loan(heard_at=NOW, queues=[2, 0, 5])
-        fleet.loans["two"] = Loan(heard_at=NOW - 50, asked_at=NOW - 2, slots=[NOW - 1, NOW + 2])
-        fleet.loans["three"] = Loan(heard_at=NOW - 70, asked_at=NOW - 70, queues=[0, 0, 9])
-        fleet.urgent.add(NOW - 5, 9)
-        fleet.others.add(NOW - 5, 20)
-        picture = of_fleet(fleet, NOW)
-        assert picture.fleet == AtWork(2, 1, 1, {"interactive": 2, "sync": 0, "bulk": 5}, 4.5)
-        assert picture.others_per_minute == 4
-
-    def test_an_empty_store_is_an_empty_picture(self) -> None:
-        """A store that nobody has called with shows no calls, and no limits."""
-        picture = of_fleet(None, NOW)
-        assert {(part.limit, part.used, part.remaining) for part in picture.windows} == {
-            (None, 0, None)
-        }
-        assert picture.fleet == AtWork(0, 0, 0, NOBODY, 0.0)
 
 
 def drawn(bars: Bars, width: int = 100, encoding: str = "utf-8") -> list[str]:

@@ -11,6 +11,8 @@ import anyio
 import httpx
 import pytest
 import trio
+from hypothesis import given
+from hypothesis import strategies as st
 from over_http import calls, plant
 
 from vtiger_async import (
@@ -64,6 +66,13 @@ class TestConstructor:
         ]  # fmt: skip
         assert (quota.in_flight, quota.waiting) == (0, 0)
         assert quota.at.tzinfo is not None
+
+    @given(st.floats(1.7e9, 1.9e9))
+    def test_what_may_go_now_is_not_to_come(self, moment: float) -> None:
+        """A window with room gives the snapshot's own moment, however fine the clock's time is."""
+        quota = client(edition="one-professional", users=5, clock=ManualClock(moment)).quota
+        for window in (quota.minute, quota.hour, quota.day):
+            assert window.next_at == quota.at.timestamp()
 
     @pytest.mark.parametrize(
         ("options", "reason"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -100,6 +101,31 @@ def test_two_connections_share_one_quota(running: Running) -> None:
     anyio.run(main)
 
 
+def test_a_look_changes_nothing(running: Running) -> None:
+    """What is kept is shown, lent calls and queues too, and is the same as often as one looks."""
+    kind, _, address = running
+    url = "https://looked-at.example"
+
+    async def main() -> None:
+        store = kind.store(address)
+        assert (await store.peek(url)).fleet.processes == 0
+        connection = store.connect(url, 1.0, 0.0)
+        told = Message("one", 3, "interactive", 5, limits=(60, None, 9000))
+        assert (await connection.exchange(told, 0.0)).lent == 2
+        first = await store.peek(f"{url}/index.php")
+        uses = (first.minute, first.hour, first.day)
+        assert [(use.limit, use.used) for use in uses] == [(60, 2), (None, 2), (9000, 2)]
+        assert first.fleet.processes == 1
+        assert first.fleet.waiting == {"interactive": 3, "sync": 0, "bulk": 0}
+        assert abs(first.at.timestamp() - time.time()) < 60
+        again = await store.peek(url)
+        assert (again.day.used, again.fleet) == (2, first.fleet)
+        assert (await connection.exchange(Message("two"), 0.0)).members == 2  # nobody else came
+        await connection.aclose()
+
+    anyio.run(main)
+
+
 @both
 def test_a_password_is_never_shown(kind: Kind) -> None:
     """Neither repr nor errors hold the password of the address."""
@@ -107,11 +133,13 @@ def test_a_password_is_never_shown(kind: Kind) -> None:
     connection = store.connect("https://a.example", 1.0, 0.0)
     with pytest.raises(StoreError) as caught:
         anyio.run(connection.exchange, Message("a"), 0.0)
+    with pytest.raises(StoreError) as unseen:
+        anyio.run(store.peek, "https://a.example")
     with pytest.raises(ConfigurationError) as unread:
         kind.store(kind.unreadable)
-    for text in (repr(store), repr(connection), str(caught.value), str(unread.value)):
-        assert "s3cret-word" not in text
-    assert caught.value.__cause__ is None
+    shown = (store, connection, caught.value, unseen.value, unread.value)
+    assert "s3cret-word" not in "".join(f"{each!r} {each}" for each in shown)
+    assert caught.value.__cause__ is unseen.value.__cause__ is None
 
 
 @both

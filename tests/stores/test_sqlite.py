@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import sqlite3
 import stat
+import time
+from contextlib import closing
 from pathlib import Path
 
 import anyio
@@ -19,6 +21,7 @@ from vtiger_async import (
     SharedQuotaWarning,
     SQLiteQuota,
     VtigerClient,
+    VtigerError,
 )
 from vtiger_async.quota.fleet import Message
 from vtiger_async.sandbox import Sandbox
@@ -27,6 +30,7 @@ from vtiger_async.stores import StoreError
 pytestmark = pytest.mark.anyio
 
 LIMITS = Limits(minute=5, hour=50, day=200)
+LIMITS_OF_ALL = (5, 50, 200)
 
 
 def client(
@@ -194,6 +198,36 @@ async def test_what_another_version_kept_is_left_alone(tmp_path: Path) -> None:
     with sqlite3.connect(store.path) as other:
         assert other.execute("SELECT state FROM vtiger_quota").fetchone()[0] == '{"version": 99}'
     await connection.aclose()
+
+
+async def test_a_look_changes_nothing(tmp_path: Path) -> None:
+    """What is kept is shown, by any form of the address; a file that is not there stays so."""
+    store = SQLiteQuota(tmp_path / "quota.db")
+    assert (await store.peek("a.example")).day.used == 0
+    assert not (tmp_path / "quota.db").exists()
+    connection = store.connect("https://a.example", 1.0, 0.0)
+    await connection.exchange(Message("a", 2, waiting=3, limits=LIMITS_OF_ALL), time.time())
+    await connection.aclose()
+    before = (tmp_path / "quota.db").read_bytes()
+    found = await store.peek("a.example")
+    assert (found.hour.limit, found.hour.used, found.hour.remaining) == (50, 2, 48)
+    assert found.fleet.waiting["interactive"] == 1
+    assert (await store.peek("b.example")).fleet.processes == 0
+    assert (tmp_path / "quota.db").read_bytes() == before
+
+
+@pytest.mark.parametrize("state", ["{}", "[]", "no JSON"])
+async def test_what_cannot_be_read_is_an_error_of_the_store(tmp_path: Path, state: str) -> None:
+    """A look at a state of another form raises the error that a user can catch."""
+    store = SQLiteQuota(tmp_path / "quota.db")
+    with closing(sqlite3.connect(store.path)) as other:
+        with pytest.raises(VtigerError, match="no such table"):
+            await store.peek("a.example")
+        other.execute("CREATE TABLE vtiger_quota (instance TEXT PRIMARY KEY, state TEXT)")
+        other.execute("INSERT INTO vtiger_quota VALUES ('https://a.example', ?)", (state,))
+        other.commit()
+    with pytest.raises(StoreError):
+        await store.peek("a.example")
 
 
 async def test_many_make_the_file_at_once(tmp_path: Path) -> None:

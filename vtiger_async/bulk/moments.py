@@ -6,8 +6,10 @@ import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, tzinfo
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, Generic, TypeVar
 from zoneinfo import ZoneInfo
+
+from attrs import frozen
 
 from vtiger_async.bulk.cells import UnreadableError
 from vtiger_async.bulk.columns import Column
@@ -16,19 +18,70 @@ from vtiger_async.problems import shortened
 
 __all__ = ["date_reader", "datetime_reader", "time_reader"]
 
-_DATE: Final = re.compile(r"(\d{4}-\d\d-\d\d)(?:[T ]00:00(?::00(?:\.0+)?)?)?", re.ASCII)
-"""A day; with the midnight that tables and spreadsheets add."""
-_MOMENT: Final = re.compile(
-    r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:[.,]\d{1,9})?)?(?:Z|[+-]\d\d:?(?:\d\d)?)?)?",
-    re.ASCII,
-)
-_TIME: Final = re.compile(r"(\d?\d):(\d\d)(?::(\d\d))?", re.ASCII)
+T = TypeVar("T")
+
 _PROBES: Final = (
     datetime(2026, 11, 23, 14, 5, tzinfo=UTC),
     datetime(2031, 2, 7, 3, 59, tzinfo=UTC),
 )
 """Moments that a format has to tell apart from all others of its kind."""
 _KEPT: Final = 4096
+
+
+@frozen
+class _Form(Generic[T]):
+    """How one kind of value is written.
+
+    Attributes:
+        name: What it is, in words.
+        shown: How it is to be written.
+        pattern: Its text.
+        of: Makes it of text that matched; a ValueError says that there is no such one.
+    """
+
+    name: str
+    shown: str
+    pattern: re.Pattern[str]
+    of: Callable[[re.Match[str]], T]
+
+    def read(self, text: str) -> T:
+        """Return what a text says."""
+        found = self.pattern.fullmatch(text)
+        if found is None:
+            raise self.misfit(text)
+        try:
+            return self.of(found)
+        except ValueError:
+            raise UnreadableError(f"{shortened(text)} does not exist") from None
+
+    def misfit(self, cell: object) -> UnreadableError:
+        """Return what is said of a cell that holds something else."""
+        remedy = f"write {self.shown}, or say the column's date_format"
+        return UnreadableError(f"{shortened(cell)} is not {self.name}", remedy)
+
+
+_DATE: Final = _Form(
+    "a date",
+    "YYYY-MM-DD",
+    re.compile(r"(\d{4}-\d\d-\d\d)(?:[T ]00:00(?::00(?:\.0+)?)?)?", re.ASCII),
+    lambda found: date.fromisoformat(found[1]),
+)
+"""A day; with the midnight that tables and spreadsheets add."""
+_MOMENT: Final = _Form(
+    "a date and time",
+    "YYYY-MM-DDTHH:MM:SS",
+    re.compile(
+        r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:[.,]\d{1,9})?)?(?:Z|[+-]\d\d:?(?:\d\d)?)?)?",
+        re.ASCII,
+    ),
+    lambda found: datetime.fromisoformat(found[0]),
+)
+_TIME: Final = _Form(
+    "a time",
+    "HH:MM",
+    re.compile(r"(\d?\d):(\d\d)(?::(\d\d))?", re.ASCII),
+    lambda found: time(int(found[1]), int(found[2]), int(found[3] or 0)),
+)
 
 
 def date_reader(column: Column) -> Callable[[Any], date]:
@@ -41,15 +94,7 @@ def date_reader(column: Column) -> Callable[[Any], date]:
 
     @lru_cache(_KEPT)
     def read_text(text: str) -> date:
-        if column.date_format:
-            return _parsed(text, column).date()
-        found = _DATE.fullmatch(text)
-        if found is None:
-            raise UnreadableError(f"{shortened(text)} is not a date", _remedy("YYYY-MM-DD"))
-        try:
-            return date.fromisoformat(found[1])
-        except ValueError:
-            raise UnreadableError(f"{shortened(text)} does not exist") from None
+        return _parsed(text, column).date() if column.date_format else _DATE.read(text)
 
     def read(cell: Any) -> date:
         if isinstance(cell, str):
@@ -60,7 +105,7 @@ def date_reader(column: Column) -> Callable[[Any], date]:
             return cell.date()
         if isinstance(cell, date):
             return cell
-        raise UnreadableError(f"{shortened(cell)} is not a date", _remedy("YYYY-MM-DD"))
+        raise _DATE.misfit(cell)
 
     return read
 
@@ -73,18 +118,10 @@ def datetime_reader(column: Column) -> Callable[[Any], datetime]:
     """
     _check_formats(column, "a day and a time", lambda moment: moment)
     zone: tzinfo = UTC if column.zone is None else ZoneInfo(column.zone)
-    remedy = _remedy("YYYY-MM-DDTHH:MM:SS")
 
     @lru_cache(_KEPT)
     def read_text(text: str) -> datetime:
-        if column.date_format:
-            return _aware(_parsed(text, column), zone, text)
-        if _MOMENT.fullmatch(text) is None:
-            raise UnreadableError(f"{shortened(text)} is not a date and time", remedy)
-        try:
-            moment = datetime.fromisoformat(text)
-        except ValueError:
-            raise UnreadableError(f"{shortened(text)} does not exist") from None
+        moment = _parsed(text, column) if column.date_format else _MOMENT.read(text)
         return _aware(moment, zone, text)
 
     def read(cell: Any) -> datetime:
@@ -94,7 +131,7 @@ def datetime_reader(column: Column) -> Callable[[Any], datetime]:
             return _aware(cell, zone, cell)
         if isinstance(cell, date):
             return _aware(datetime.combine(cell, time()), zone, cell)
-        raise UnreadableError(f"{shortened(cell)} is not a date and time", remedy)
+        raise _MOMENT.misfit(cell)
 
     return read
 
@@ -125,16 +162,8 @@ def time_reader(column: Column) -> Callable[[Any], time]:
         if isinstance(cell, time):
             return cell
         if not isinstance(cell, str):
-            raise UnreadableError(f"{shortened(cell)} is not a time", _remedy("HH:MM"))
-        if column.date_format:
-            return _parsed(cell, column).time()
-        found = _TIME.fullmatch(cell)
-        if found is None:
-            raise UnreadableError(f"{shortened(cell)} is not a time", _remedy("HH:MM"))
-        try:
-            return time(int(found[1]), int(found[2]), int(found[3] or 0))
-        except ValueError:
-            raise UnreadableError(f"{shortened(cell)} does not exist") from None
+            raise _TIME.misfit(cell)
+        return _parsed(cell, column).time() if column.date_format else _TIME.read(cell)
 
     return read
 
@@ -155,7 +184,3 @@ def _parsed(text: str, column: Column) -> datetime:
             continue
     shown = " or ".join(map(repr, column.date_format))
     raise UnreadableError(f"{shortened(text)} is not of the form {shown}")
-
-
-def _remedy(form: str) -> str:
-    return f"write {form}, or say the column's date_format"

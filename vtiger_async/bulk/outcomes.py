@@ -203,4 +203,4 @@ class Report:
 
     def __str__(self) -> str:
         parts = [f"{name} {count:,}" for name, count in self._numbers().items() if count]
-        return f"{', '.join(parts) or 'no rows'}; {self.calls:,} calls"
+        return f"{', '.join(parts) or 'no rows'}; {self.calls:,} call{'s' * (self.calls != 1)}"

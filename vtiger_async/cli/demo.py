@@ -8,7 +8,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
 import anyio
 import typer
@@ -16,6 +16,7 @@ from attrs import frozen
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from vtiger_async.cli.demo_load import MODULE, Advance, load
 from vtiger_async.cli.demo_report import LABELS, Claim, Run, check, hours, report, time_for
 from vtiger_async.cli.exits import ExitCode, exits, fail, note
 from vtiger_async.cli.organisations import FIELDS, Organisations, read_organisations
@@ -24,7 +25,6 @@ from vtiger_async.cli.session import OutputOption
 from vtiger_async.client import VtigerClient
 from vtiger_async.clock import ScaledClock
 from vtiger_async.editions import Limits, edition_named, limits_of
-from vtiger_async.errors import DuplicateRecordError, VtigerError
 from vtiger_async.vtql import F, select
 
 if TYPE_CHECKING:
@@ -34,20 +34,10 @@ __all__ = ["demo", "run_demo", "speed_for"]
 
 T = TypeVar("T")
 
-_MODULE: Final = "Accounts"
 _WORKERS: Final = 8  # as many as may be in flight; a task per row would only queue
 _CHANGED, _DELETED = 20, 40  # one record of so many
 _CALLS_A_SECOND: Final = 150.0  # what one process does with ease, client and sandbox together
 _LONGEST: Final = 60.0  # seconds that a run may take by default, where the limits make it longer
-_SHOWN_FAILURES: Final = 5
-
-
-class Advance(Protocol):
-    """Shows progress."""
-
-    def __call__(self, phase: str, total: int | None = None) -> None:
-        """Note one step more of a phase, or with a total its begin."""
-        ...
 
 
 def demo(
@@ -78,9 +68,10 @@ def demo(
 ) -> None:
     """Run the main job on a simulated Vtiger: import a file under the limits, and check the result.
 
-    The rows of the file are created, read back, some of them changed and some deleted; the sync is
-    followed. The limits are those of the edition, on a clock that runs fast. What is reported is
-    then compared with the simulated instance's own books.
+    A bulk job creates the rows of the file; the same import again finds nothing to write. They are
+    read back, some of them changed and some deleted; the sync is followed. The limits are those of
+    the edition, on a clock that runs fast. What is reported is then compared with the simulated
+    instance's own books.
     """  # fmt: skip
     with exits():
         organisations = read_organisations(input_file, rows)
@@ -103,7 +94,7 @@ def demo(
         claims = check(run, books)
         found = report(run, organisations, edition, limits, books, claims)
         _show(Output.on_stdout(output), found)
-        _conclude(claims, run.failed)
+        _conclude(claims, run, len(organisations.rows))
 
 
 def speed_for(rows: int, limits: Limits) -> float:
@@ -155,11 +146,11 @@ async def run_demo(
     # A batch job has all the time that the limits want; it never gives up for want of quota.
     async with sandbox.client(limits=limits, max_wait=math.inf, max_in_flight=_WORKERS) as crm:
         owner = (await crm.me()).id
-        before = crm.sync(_MODULE, since=began)
+        before = crm.sync(MODULE, since=began)
         async for _ in before:
             pass
         cursor = before.cursor
-        await _create(crm, organisations, owner, run, advance)
+        await load(crm, organisations.rows, owner, run, advance)
         await _read_back(crm, began, run, advance)
         chosen = _Choice.of(list(run.created), seed)
         await _change(crm, chosen, run, advance)
@@ -190,28 +181,10 @@ async def _each(
             group.start_soon(worker)
 
 
-async def _create(
-    crm: VtigerClient, organisations: Organisations, owner: str, run: Run, advance: Advance
-) -> None:
-    async def create(row: dict[str, str]) -> None:
-        try:
-            record = await crm.create(_MODULE, {**row, "assigned_user_id": owner})
-        except DuplicateRecordError:
-            run.existing += 1
-        except VtigerError as error:
-            run.failed += 1
-            if run.failed <= _SHOWN_FAILURES:
-                note(f"{row['accountname']}: {error}")
-        else:
-            run.created[record.id] = row
-
-    await _each(organisations.rows, "create", len(organisations.rows), create, advance)
-
-
 async def _read_back(crm: VtigerClient, began: float, run: Run, advance: Advance) -> None:
     advance("read back", len(run.created))
     since = datetime.fromtimestamp(int(began), UTC)
-    async for record in crm.query(select(_MODULE, *FIELDS).where(F.createdtime >= since)):
+    async for record in crm.query(select(MODULE, *FIELDS).where(F.createdtime >= since)):
         run.read.append(record)
         advance("read back")
 
@@ -245,7 +218,7 @@ async def _change(crm: VtigerClient, chosen: _Choice, run: Run, advance: Advance
 
 async def _follow(crm: VtigerClient, cursor: str, run: Run, advance: Advance) -> None:
     advance("sync", len(run.created))
-    async for change in crm.sync(_MODULE, since=cursor):
+    async for change in crm.sync(MODULE, since=cursor):
         (run.upserts if change.kind == "upsert" else run.deletes).append(change.id)
         advance("sync")
 
@@ -263,12 +236,14 @@ def _show(out: Output, found: dict[str, Any]) -> None:
     out.record({LABELS[name]: value for name, value in shown.items()})
 
 
-def _conclude(claims: Iterable[Claim], failed: int) -> None:
-    """End the command by what turned out: false claims, or rows that failed."""
+def _conclude(claims: Iterable[Claim], run: Run, rows: int) -> None:
+    """End the command by what turned out: false claims, or rows that are no records."""
     false = [claim for claim in claims if claim.faults]
     for claim in false:
         note(f"error: false claim: {claim.text}: {'; '.join(claim.faults)}")
     if false:
         raise typer.Exit(ExitCode.ERROR)
-    if failed:
-        raise fail(f"{failed} rows were not created", ExitCode.PARTLY)
+    if left := run.rejected + run.failed:
+        text = f"{left:,} of {rows:,} rows were not imported: "
+        text += f"{run.rejected:,} rejected before a call, {run.failed:,} refused by Vtiger"
+        raise fail(text, ExitCode.PARTLY)

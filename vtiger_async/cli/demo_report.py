@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from attrs import Factory, define, field, frozen
 
+from vtiger_async.bulk import Report
 from vtiger_async.cli.organisations import Organisations
 from vtiger_async.client.core import Quota
 from vtiger_async.editions import Limits
@@ -23,8 +24,11 @@ LABELS: Final = {
     "duplicates": "Repeated names, skipped",
     "unnamed": "Rows without a name, skipped",
     "existing": "In the CRM already",
-    "failed": "Failed",
+    "rejected": "Rejected before a call",
+    "failed": "Refused by Vtiger",
     "created": "Created",
+    "again_unchanged": "Unchanged, in the same import again",
+    "again_calls": "Calls of the same import again",
     "read_back": "Read back",
     "stored_differently": "Stored differently than sent",
     "changed": "Changed",
@@ -55,7 +59,10 @@ class Run:
     Attributes:
         created: The fields sent, by the id of each record that was created.
         existing: Rows whose name was in the CRM already.
-        failed: Rows whose creation failed otherwise.
+        revised: The ids of the records that an import has changed.
+        rejected: Rows that cannot be stored as they are; no call was made for them.
+        failed: Rows that were refused.
+        again: What came of the same import again.
         read: The records read back, in order.
         changed: The ids of the records that were changed.
         deleted: The ids of the records that were deleted.
@@ -68,7 +75,10 @@ class Run:
 
     created: dict[str, dict[str, str]] = field(factory=dict[str, "dict[str, str]"])
     existing: int = 0
+    revised: list[str] = field(factory=list[str])
+    rejected: int = 0
     failed: int = 0
+    again: Report = field(factory=Report)
     read: list[Mapping[str, Any]] = field(factory=list["Mapping[str, Any]"])
     changed: list[str] = field(factory=list[str])
     deleted: list[str] = field(factory=list[str])
@@ -103,12 +113,17 @@ def check(run: Run, books: Mapping[str, Any]) -> tuple[Claim, ...]:
         operation: [w["id"] for w in books["writes"] if w["operation"] == operation]
         for operation in ("create", "revise", "delete")
     }
-    alive = run.created.keys() - set(run.deleted)
+    alive = run.created.keys() - set(run.deleted) | set(run.revised)
     calls, windows = sum(books["calls"].values()), books["windows"]
     return (
         _same("every row was created once, and nothing else was", run.created, written["create"]),
+        _again(run),
         _same("every created record was read back once", run.created, _ids(run.read)),
-        _same("what was to be changed was changed, once", run.changed, written["revise"]),
+        _same(
+            "what was to be changed was changed, once",
+            [*run.revised, *run.changed],
+            written["revise"],
+        ),
         _same("what was to be deleted was deleted, once", run.deleted, written["delete"]),
         _same("the sync gave every new and changed record once", alive, run.upserts),
         _same("the sync gave every deleted record once", run.deleted, run.deletes),
@@ -131,6 +146,20 @@ def _same(text: str, expected: Any, found: Sequence[str]) -> Claim:
         if surplus
     ]
     return Claim(text, tuple(faults))
+
+
+def _again(run: Run) -> Claim:
+    """Return the claim that what is stored as it was sent is not written again."""
+    again = run.again
+    differing = run.existing + sum(_differs(run, record) for record in run.read)
+    expected = len(run.created) + run.existing
+    found = again.created + again.unchanged + again.revised
+    faults: list[str] = []
+    if again.revised > differing:
+        faults.append(f"{again.revised} records were changed")
+    if found != expected:
+        faults.append(f"{found} are there, of {expected}")
+    return Claim("the same import again found all records, and changed none", tuple(faults))
 
 
 def _no_refusal(books: Mapping[str, Any]) -> Claim:
@@ -197,8 +226,11 @@ def report(
         "duplicates": organisations.repeated,
         "unnamed": organisations.unnamed,
         "existing": run.existing,
+        "rejected": run.rejected,
         "failed": run.failed,
         "created": len(run.created),
+        "again_unchanged": run.again.unchanged,
+        "again_calls": run.again.calls,
         "read_back": len(run.read),
         "stored_differently": sum(_differs(run, record) for record in run.read),
         "changed": len(run.changed),

@@ -13,9 +13,8 @@ from typer.core import TyperGroup
 
 from vtiger_async.cli.exits import ExitCode, fail
 from vtiger_async.cli.output import Format, Output
-from vtiger_async.cli.quota_peek import peek
 from vtiger_async.cli.quota_plan import plan
-from vtiger_async.cli.quota_view import Picture, of_fleet, of_process, plain
+from vtiger_async.cli.quota_view import Picture, of_process, of_store, plain
 from vtiger_async.cli.quota_watch import shown_on, watch, whole
 from vtiger_async.cli.session import Connection, Session, with_connection
 from vtiger_async.client import VtigerClient
@@ -192,7 +191,7 @@ class _Calls:
 
 
 async def _look_into(store: QuotaStore, instance: str) -> Picture:
-    return of_fleet(await peek(store, instance), SystemClock().time())
+    return of_store(await store.peek(instance))
 
 
 def _instance(connection: Connection) -> str:

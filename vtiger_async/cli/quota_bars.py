@@ -9,7 +9,8 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
 from rich.text import Text
 
-from vtiger_async.cli.quota_view import AtWork, Forecast, Picture, Standing
+from vtiger_async.cli.quota_view import Forecast, Picture, Standing
+from vtiger_async.stores.peek import AtWork
 
 __all__ = ["Bars"]
 

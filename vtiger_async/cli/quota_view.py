@@ -4,37 +4,30 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final, Literal
 
 from attrs import asdict, define, field, frozen
 
 from vtiger_async.client.core import Quota
-from vtiger_async.quota import Priority
-from vtiger_async.quota.fleet import Fleet, Tally
 from vtiger_async.quota.windows import WindowName, WindowUse
+from vtiger_async.stores.peek import AtWork, SharedQuota
 
 __all__ = [
-    "AtWork",
     "Forecast",
     "Pace",
     "Picture",
     "Standing",
     "moment",
-    "of_fleet",
     "of_process",
+    "of_store",
     "plain",
 ]
 
 SPANS: Final[dict[WindowName, float]] = {"minute": 1.0, "hour": 60.0, "day": 1440.0}
 """The minutes of each window."""
 
-_HEARD = 60.0
-"""Seconds without a word after which a process is no longer counted."""
-_AT_WORK = 35.0
-"""Seconds after a process has asked for bulk calls for which it is taken to have more of them."""
 _HISTORY = 900.0
 """Seconds that the pace is taken from, at the most."""
 _ENOUGH = 20.0
@@ -61,25 +54,6 @@ class Standing:
     others: int | None
     remaining: int | None
     next_call_at: datetime
-
-
-@frozen
-class AtWork:
-    """What the processes do that share a store.
-
-    Attributes:
-        processes: How many there were in the last minute.
-        with_bulk: How many of them have bulk calls to make.
-        lent: Calls that have been given their moment, and wait for it.
-        waiting: Calls of each class that wait to be given one.
-        interactive_per_minute: Interactive calls a minute, in the last two.
-    """
-
-    processes: int
-    with_bulk: int
-    lent: int
-    waiting: Mapping[Priority, int]
-    interactive_per_minute: float
 
 
 @frozen
@@ -127,55 +101,14 @@ def _standing(use: WindowUse, in_flight: int) -> Standing:
     )
 
 
-def of_fleet(fleet: Fleet | None, now: float) -> Picture:
+def of_store(quota: SharedQuota) -> Picture:
     """Return the picture that a store has.
 
     Args:
-        fleet: What it keeps of the instance; None is a store that nobody has called with.
-        now: Unix seconds.
+        quota: What it keeps of the instance.
     """
-    fleet = Fleet() if fleet is None else fleet
-    blocked = (fleet.blamed, fleet.blocked_until)
-    windows = tuple(_tally(window, fleet.out(), now, blocked) for window in fleet.windows)
-    loans = fleet.loans.values()
-    at_work = AtWork(
-        processes=sum(now - loan.heard_at <= _HEARD for loan in loans),
-        with_bulk=sum(now - loan.asked_at <= _AT_WORK for loan in loans),
-        lent=sum(moment > now for loan in loans for moment in loan.slots),
-        waiting={
-            name: sum(loan.queues[rank] for loan in loans if now - loan.heard_at <= _AT_WORK)
-            for rank, name in enumerate(get_args(Priority))
-        },
-        interactive_per_minute=_per_minute(fleet.urgent, now),
-    )
-    others = _per_minute(fleet.others, now)
-    return Picture(datetime.fromtimestamp(now, UTC), "store", windows, others, at_work)
-
-
-def _per_minute(tally: Tally, now: float) -> float:
-    return round(tally.used(now) * 60.0 / tally.span, 1)
-
-
-def _tally(tally: Tally, out: int, now: float, blocked: tuple[WindowName, float]) -> Standing:
-    used = tally.used(now) + out
-    remaining, others, until = None, None, now
-    if tally.limit is not None:
-        remaining = max(0, tally.limit - used)
-    told = tally.left is not None and now < tally.ends_at
-    if told and tally.left is not None:
-        left = max(0, tally.left)
-        remaining = left if remaining is None else min(remaining, left)
-    if tally.limit is not None and remaining is not None:
-        others = max(0, tally.limit - used - remaining)
-    if remaining == 0:
-        frees_in = tally.frees_in(now, 1)
-        until = now + (tally.span if math.isinf(frees_in) else frees_in)
-        if told and tally.left is not None and tally.left <= 0:
-            until = max(until, tally.ends_at)
-    if blocked[0] == tally.name:
-        until = max(until, blocked[1])
-    at = datetime.fromtimestamp(until, UTC)
-    return Standing(tally.name, tally.limit, used, others, remaining, at)
+    windows = tuple(_standing(use, 0) for use in (quota.minute, quota.hour, quota.day))
+    return Picture(quota.at, "store", windows, quota.others_per_minute, quota.fleet)
 
 
 @frozen

@@ -234,8 +234,9 @@ class Core:
             now = admission.now()
         except Exception:  # noqa: BLE001 - outside an event loop there is no loop time; wall time does
             now = time.time()
-        minute, hour, day = ledger.uses(now)
         at = datetime.fromtimestamp(now, UTC)
+        now = at.timestamp()  # in whole microseconds: what may go now is not to seem to be to come
+        minute, hour, day = ledger.uses(now)
         others = ledger.pacer.others.per_second(now)[0] * 60.0
         return Quota(minute, hour, day, ledger.in_flight, admission.waiting, at, others, ledger)
 

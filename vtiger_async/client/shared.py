@@ -40,7 +40,7 @@ def shared_admission(
     if not isinstance(store, QuotaStore):
         raise ConfigurationError(
             "quota is a SQLiteQuota, RedisQuota or PostgresQuota, or an object with their "
-            f"`members` and `connect`, not {type(store).__name__}"
+            f"`members`, `connect` and `peek`, not {type(store).__name__}"
         )
     factor, epoch = (clock.factor, clock.epoch) if isinstance(clock, ScaledClock) else (1.0, 0.0)
     ledger = SharedLedger(

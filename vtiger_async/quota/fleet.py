@@ -221,7 +221,7 @@ class Fleet:
         windows: Minute, hour and day.
         loans: What each process was lent.
         urgent: The interactive calls of the last two minutes.
-        others: Calls of other programs that have shown in the last five minutes.
+        others: Calls of other programs that have shown in the last quarter of an hour.
         sliding: Whether the server's minute seems to slide.
         whole: Whether its reset moved by whole minutes when it last did.
         reset_at: When the minute ended by the last word on it.
@@ -243,7 +243,7 @@ class Fleet:
     windows: list[Tally] = field(factory=_windows)
     loans: dict[str, Loan] = field(factory=dict[str, Loan])
     urgent: Tally = field(factory=lambda: Tally("minute", 120.0, 5.0))
-    others: Tally = field(factory=lambda: Tally("minute", 300.0, 1.0))
+    others: Tally = field(factory=lambda: Tally("minute", 900.0, 1.0))
     sliding: bool = False
     whole: bool = False
     reset_at: float = 0.0

@@ -16,9 +16,12 @@ from vtiger_async.quota.spare import (
     LAST,
     LOOK,
     even_rate,
+    for_others,
     gap_of,
     kept,
+    kept_for_others,
     minute_ends,
+    others_rate,
     room,
     wait_for,
     word_left,
@@ -50,6 +53,11 @@ _AGAIN = 0.3
 """Seconds after which somebody who waits asks again while answers are awaited."""
 _GONE = 35.0
 """Seconds after which a process that has not asked for bulk calls has no share of them."""
+_NEAR, _MAKE_UP = 6.0, 60.0
+"""Where other programs call: the most seconds of bulk's pace that are lent at a time, and by how
+many it may be late, as it goes late in each minute, and still make all of its calls."""
+_PAUSE = 8.0
+"""Seconds after which bulk asks again there, at the latest: the calls of others may have ended."""
 _LEAST, _MOST = 0.1, 30.0
 """Seconds after which a process that got nothing asks again."""
 _PART = 0.25
@@ -66,6 +74,7 @@ CONSTANTS: dict[str, float] = {
     "ahead": _AHEAD, "farthest": _FARTHEST, "few": _FEW, "end": _END, "early": _EARLY,
     "patience": _PATIENCE, "unsure": _UNSURE, "probes": _PROBES, "silent": _SILENT,
     "late": _LATE, "again": _AGAIN, "gone": _GONE, "least": _LEAST, "most": _MOST,
+    "near": _NEAR, "make_up": _MAKE_UP, "pause": _PAUSE,
     "part": _PART, "least_part": _LEAST_PART, "turn": _TURN, "keep": 2 * 86_400_000,
     "version": VERSION,
 }  # fmt: skip
@@ -189,7 +198,8 @@ def _paced(fleet: Fleet, now: float, message: Message) -> tuple[list[float], flo
     sharing = sum(other.asked_at >= now - _GONE for other in fleet.loans.values())
     if ends - now < LAST:
         sharing = 1  # whoever asks has what nobody else will
-    keep, even = kept(fleet, now), even_rate(fleet, message)
+    others, even = others_rate(fleet, now), even_rate(fleet, message)
+    keep = kept(fleet, now) + kept_for_others(fleet, now)
     ahead = min(max(_AHEAD, _FEW * sharing / even), _FARTHEST)
     gap = _share(fleet, now, gap_of(fleet, now, message, ends), sharing, min(ahead, ends - now))
     # Where it goes slowly now it may soon go faster: that is looked at the sooner.
@@ -198,20 +208,25 @@ def _paced(fleet: Fleet, now: float, message: Message) -> tuple[list[float], flo
         ahead = min(ahead, ends - now)
     if ends - now > 2 * _END:
         ahead = min(ahead, ends - now - _END)  # what is left for the end is lent then
+    if others:
+        ahead = min(ahead, _NEAR)
     last = min(ahead, word_left(fleet, now) - LOOK)
     slots: list[float] = []
     while True:
         wait = max(loan.bulk_at + gap - now, wait_for(fleet, now, message, keep)[0], 0.0)
+        wait = max(wait, for_others(fleet, now, message, keep))
         if wait > last or len(slots) == message.want:
             break
         slots.append(_take(fleet, now, message, wait))
-        loan.bulk_at = now + wait
+        loan.bulk_at = max(loan.bulk_at + gap, now + wait - (_MAKE_UP if others else 0.0))
     if slots:
         return slots, slots[-1]
     if math.isinf(wait):
         wait = _UNSURE
     if ends - now < LAST / 2:
         wait = ends - now + _EARLY  # a new minute begins
+    if others:
+        return [], min(max(wait, _AGAIN), _PAUSE, max(_LEAST, ends - now))
     return [], min(max(wait - _EARLY, _AGAIN), max(ahead, _EARLY), max(_LEAST, ends - now))
 
 

@@ -13,8 +13,8 @@ from vtiger_async.quota.fleet import Fleet, Message, Tally
 from vtiger_async.quota.windows import WindowName
 
 __all__ = [
-    "FIGURES", "LAST", "LOOK", "even_rate", "gap_of", "is_utc", "kept", "minute_ends", "room",
-    "wait_for", "word_left",
+    "FIGURES", "LAST", "LOOK", "even_rate", "for_others", "gap_of", "is_utc", "kept",
+    "kept_for_others", "minute_ends", "others_rate", "room", "wait_for", "word_left",
 ]  # fmt: skip
 
 _SHARE = 0.75
@@ -38,13 +38,23 @@ LOOK = 0.05
 """Seconds before the headers' word ends from which on nothing is lent for later."""
 _HOLE, _FEW = 20.0, 0.5
 """Seconds in which so small a part of the even share leaves the minute that bulk waits for more."""
+_SOME = 0.05
+"""The part of the minute from which on others are looked out for; less may be a miscount."""
+_BURST = 10.0
+"""The variance of their calls, in those of calls that come one by one."""
+_CHOOSING = 6.0
+"""Standard deviations above the mean of their calls for which bulk leaves room in a fixed minute
+where hour or day bind, so that it can choose its moment and caution costs nothing."""
+_LONG, _SETTLED = 2.0, 1200.0
+"""The same for hour and day; seconds after which bulk has made up for what came above the mean."""
 _STEPS = (10.0, 20.0, 30.0, 40.0, 50.0)
 """Parts of a sixtieth of a window, ahead, at which the forecast of it is looked at."""
 
 FIGURES: dict[str, float] = {
     "share": _SHARE, "haste": _HASTE, "least_share": _LEAST_SHARE, "soon": _SOON,
     "deviations": _DEVIATIONS, "least_seen": _LEAST_SEEN, "last": LAST, "dry": _DRY, "hole": _HOLE,
-    "hole_few": _FEW, "look": LOOK,
+    "hole_few": _FEW, "look": LOOK, "some": _SOME, "burst": _BURST, "choosing": _CHOOSING,
+    "long": _LONG, "settled": _SETTLED,
 }  # fmt: skip
 """The numbers above, for the script in Redis."""
 
@@ -157,6 +167,53 @@ def _urgently(fleet: Fleet, now: float, seconds: float) -> float:
     return calls + _DEVIATIONS * math.sqrt(calls)
 
 
+def others_rate(fleet: Fleet, now: float) -> float:
+    """Return how many calls a second other programs make; 0 where so few that none need be."""
+    rate = fleet.others.used(now) / _seen_for(fleet, now, fleet.others)
+    limit = fleet.windows[0].limit
+    return rate if limit is not None and rate >= _SOME * limit / 60.0 else 0.0
+
+
+def kept_for_others(fleet: Fleet, now: float) -> int:
+    """Return how many calls bulk leaves to other programs in a sliding minute.
+
+    What they take there comes back only when it leaves: room is kept for as long as interactive
+    callers find it, and for the time of which no answer has told yet.
+    """
+    rate = others_rate(fleet, now)
+    if not rate or not fleet.sliding:
+        return 0
+    calls = rate * (_SOON + max(0.0, now - fleet.windows[0].sent_at))
+    return math.floor(calls + _DEVIATIONS * math.sqrt(_BURST * calls))
+
+
+def for_others(fleet: Fleet, now: float, message: Message, keep: int) -> float:
+    """Return the seconds until bulk leaves other programs what they may want of a fixed minute.
+
+    When it ends they need nothing of it any more, so bulk goes late. What they have called since
+    the newest answer is taken to be the mean while no call is under way, for somebody has to look.
+    """
+    minute, rate = fleet.windows[0], others_rate(fleet, now)
+    if not rate or fleet.sliding or minute.left is None or now >= minute.ends_at:
+        return 0.0
+    ahead, unseen = minute.ends_at - now, max(0.0, now - minute.sent_at)
+    spare = minute.left - 1 - keep - rate * unseen
+    if spare < 0:
+        return ahead
+    # So many seconds of their calls, with as many deviations, fit into what there is to spare.
+    root = _caution(fleet, now, message, rate) * math.sqrt(_BURST)
+    lasts = ((math.sqrt(root * root + 4.0 * spare) - root) / 2.0) ** 2 / rate
+    return max(0.0, ahead - lasts + (unseen if fleet.out() else 0.0))
+
+
+def _caution(fleet: Fleet, now: float, message: Message, rate: float) -> float:
+    """Return how many deviations of others to be ready for: more the less the minute binds."""
+    wanted = rate + _urgently(fleet, now, 60.0) / 60.0
+    mine = (fleet.windows[0].limit or 0) / 60.0 - wanted
+    needed = (even_rate(fleet, message) - wanted) / mine if mine > 0 else 1.0
+    return _DEVIATIONS + (_CHOOSING - _DEVIATIONS) * min(1.0, max(0.0, 2.0 * (1.0 - needed)))
+
+
 def kept(fleet: Fleet, now: float) -> int:
     """Return how many calls bulk and sync leave to interactive callers."""
     minute = fleet.windows[0]
@@ -187,7 +244,7 @@ def even_rate(fleet: Fleet, message: Message) -> float:
 
 def _rates(fleet: Fleet, now: float, message: Message, ends: float) -> Iterator[float]:
     """Yield how many calls a second bulk may make, so that what is left lasts."""
-    later = fleet.out() - fleet.due(now)
+    later, theirs = fleet.out() - fleet.due(now), others_rate(fleet, now)
     for window in fleet.windows:
         if window.limit is None or (window.name == "day" and not message.even):
             continue
@@ -196,8 +253,14 @@ def _rates(fleet: Fleet, now: float, message: Message, ends: float) -> Iterator[
         last = max(LOOK, ends - now) if window.name == "minute" else window.span
         held = _urgently(fleet, now, min(last, unit * _SOON))
         for ahead in (*(unit * step for step in _STEPS if unit * step < last), last):
+            urgent, others = _urgently(fleet, now, ahead), 0.0
+            if window.name == "minute":
+                urgent = min(held, urgent)
+            else:
+                settled = _BURST * theirs * min(ahead, _SETTLED)
+                others = theirs * ahead + _LONG * math.sqrt(settled)
             leaving = window.leaving(now, ahead, utc=is_utc(window, message))
-            yield (free + leaving - min(held, _urgently(fleet, now, ahead))) / ahead
+            yield (free + leaving - urgent - others) / ahead
         if window.name != "minute":
             continue
         # When the first call leaves; an empty minute has to last for all of its span.
@@ -209,5 +272,4 @@ def _rates(fleet: Fleet, now: float, message: Message, ends: float) -> Iterator[
         if leaving < _FEW * window.limit * _HOLE / window.span:
             yield (free + leaving - min(held, _urgently(fleet, now, _HOLE))) / _HOLE
         if window.left is not None and now < window.ends_at:
-            theirs = last * fleet.others.used(now) / _seen_for(fleet, now, fleet.others)
-            yield (window.left + later - theirs - _urgently(fleet, now, last)) / last
+            yield (window.left + later - last * theirs - _urgently(fleet, now, last)) / last

@@ -10,11 +10,13 @@ from typing import Any, Protocol, runtime_checkable
 
 import sniffio
 
-from vtiger_async.errors import ConfigurationError
+from vtiger_async.errors import ConfigurationError, VtigerError
 from vtiger_async.quota.fleet import Message, Reply
+from vtiger_async.stores.peek import SharedQuota
 
 __all__ = [
     "QuotaStore",
+    "SharedQuota",
     "SharedQuotaWarning",
     "StoreConnection",
     "StoreError",
@@ -31,8 +33,8 @@ class SharedQuotaWarning(RuntimeWarning):
     """
 
 
-class StoreError(Exception):
-    """A store could not be used now; it never leaves the package."""
+class StoreError(VtigerError):
+    """A store could not be used now. Only `peek` raises it: calls go on with a share."""
 
 
 class StoreConnection(Protocol):
@@ -71,6 +73,19 @@ class QuotaStore(Protocol):
             instance: Its base URL.
             factor: How many seconds of the client's clock pass in one of real time.
             epoch: The Unix time at which both agree.
+        """
+        ...
+
+    async def peek(self, instance: str) -> SharedQuota:
+        """Return what is kept of an instance; nothing is called, lent or changed.
+
+        Args:
+            instance: Its URL, in any form that `VtigerClient` takes; where nobody has called it
+                with the store, no window has a limit or a call.
+
+        Raises:
+            ConfigurationError: It is no URL of an instance.
+            StoreError: The store cannot be used now, or keeps what cannot be read.
         """
         ...
 

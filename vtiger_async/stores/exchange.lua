@@ -14,7 +14,7 @@ end
 local kept = redis.call('GET', KEYS[1])
 local f = kept and cmsgpack.unpack(kept) or {
     version = c.version, at = 0, born = 0, loans = {}, urgent = tally('minute', 120, 5),
-    others = tally('minute', 300, 1), sliding = false, whole = false, reset_at = 0,
+    others = tally('minute', 900, 1), sliding = false, whole = false, reset_at = 0,
     windows = {tally('minute', 60, 0.25), tally('hour', 3600, 15), tally('day', DAY, 300)},
     blocked_until = 0, blamed = 'minute', doubted_at = 0, passed = 0, probes = 0, probed_at = 0,
     heard = false, healing = 0, expected = 0, back = {}}
@@ -295,8 +295,34 @@ local function even_rate()
     end
     return even
 end
+local function others_rate()
+    local rate = used(f.others) / seen_for(f.others)
+    return minute.limit and rate >= c.some * minute.limit / 60 and rate or 0
+end
+local function kept_for_others()
+    local rate = others_rate()
+    if rate == 0 or not f.sliding then return 0 end
+    local calls = rate * (c.soon + max(0, now - minute.sent_at))
+    return floor(calls + c.deviations * sqrt(c.burst * calls))
+end
+local function caution(rate)
+    local wanted = rate + urgently(60) / 60
+    local mine = (minute.limit or 0) / 60 - wanted
+    local needed = mine > 0 and (even_rate() - wanted) / mine or 1
+    return c.deviations + (c.choosing - c.deviations) * min(1, max(0, 2 * (1 - needed)))
+end
+local function for_others(keep)
+    local rate = others_rate()
+    if rate == 0 or f.sliding or not minute.left or now >= minute.ends_at then return 0 end
+    local ahead, unseen = minute.ends_at - now, max(0, now - minute.sent_at)
+    local spare = minute.left - 1 - keep - rate * unseen
+    if spare < 0 then return ahead end
+    local root = caution(rate) * sqrt(c.burst)
+    local lasts = ((sqrt(root * root + 4 * spare) - root) / 2) ^ 2 / rate
+    return max(0, ahead - lasts + (out() > 0 and unseen or 0))
+end
 local function gap_of(ends)
-    local even, rate, later = even_rate(), INF, out() - due(now)
+    local even, rate, later, theirs = even_rate(), INF, out() - due(now), others_rate()
     if even == INF then return 0 end
     for _, w in ipairs(f.windows) do
         if w.limit and (w.name ~= 'day' or m.even) then
@@ -304,8 +330,14 @@ local function gap_of(ends)
             local last = w.name == 'minute' and max(c.look, ends - now) or w.span
             local held = urgently(min(last, unit * c.soon))
             local function look(ahead)
-                local spare = free + leaving(w, ahead) - min(held, urgently(ahead))
-                rate = min(rate, spare / ahead)
+                local urgent, others = urgently(ahead), 0
+                if w.name == 'minute' then
+                    urgent = min(held, urgent)
+                else
+                    local settled = c.burst * theirs * min(ahead, c.settled)
+                    others = theirs * ahead + c.long * sqrt(settled)
+                end
+                rate = min(rate, (free + leaving(w, ahead) - urgent - others) / ahead)
             end
             for ahead = 10, 50, 10 do if unit * ahead < last then look(unit * ahead) end end
             look(last)
@@ -317,8 +349,7 @@ local function gap_of(ends)
                     rate = min(rate, (free + gone - min(held, urgently(c.hole))) / c.hole)
                 end
                 if w.left and now < w.ends_at then
-                    local theirs = last * used(f.others) / seen_for(f.others)
-                    rate = min(rate, (w.left + later - theirs - urgently(last)) / last)
+                    rate = min(rate, (w.left + later - last * theirs - urgently(last)) / last)
                 end
             end
         end
@@ -364,7 +395,8 @@ local function paced()
     end
     local ends = minute_ends()
     if ends - now < c.last then sharing = 1 end
-    local keep, each, gap = kept_back(), sharing / even_rate(), gap_of(ends)
+    local others = others_rate() > 0
+    local keep, each, gap = kept_back() + kept_for_others(), sharing / even_rate(), gap_of(ends)
     local ahead = min(max(c.ahead, c.few * each), c.farthest)
     if gap > 0 then
         local seconds = max(c.look, min(ahead, ends - now))
@@ -374,16 +406,18 @@ local function paced()
     ahead = ahead * min(1, each / max(gap, c.look))
     if ends - now < c.last then ahead = min(ahead, ends - now) end
     if ends - now > 2 * c['end'] then ahead = min(ahead, ends - now - c['end']) end
+    if others then ahead = min(ahead, c.near) end
     local last = min(ahead, word_left() - c.look)
     while true do
-        wait = max(loan.bulk_at + gap - now, wait_for(keep), 0)
+        wait = max(loan.bulk_at + gap - now, (wait_for(keep)), for_others(keep), 0)
         if wait > last or #slots == m.want then break end
         slots[#slots + 1] = take(wait)
-        loan.bulk_at = now + wait
+        loan.bulk_at = max(loan.bulk_at + gap, now + wait - (others and c.make_up or 0))
     end
     if slots[1] then return slots, slots[#slots] end
     if wait == INF then wait = c.unsure end
     if ends - now < c.last / 2 then wait = ends - now + c.early end
+    if others then return slots, min(max(wait, c.again), c.pause, max(c.least, ends - now)) end
     return slots, min(max(wait - c.early, c.again), max(ahead, c.early), max(c.least, ends - now))
 end
 

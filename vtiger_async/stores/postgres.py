@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from attrs import define, field, frozen
 
+from vtiger_async.config import base_url
 from vtiger_async.errors import ConfigurationError
 from vtiger_async.quota.fleet import Fleet, Message, Reply
 from vtiger_async.quota.lending import exchange
-from vtiger_async.stores import StoreError, check_asyncio, checked_members, clock_of
+from vtiger_async.stores import SharedQuota, StoreError, check_asyncio, checked_members, clock_of
+from vtiger_async.stores.peek import shared_quota
 
 if TYPE_CHECKING:
     from psycopg import AsyncConnection
@@ -74,6 +77,53 @@ class PostgresQuota:
         """
         return PostgresConnection(self.dsn, instance, factor, epoch)
 
+    async def peek(self, instance: str) -> SharedQuota:
+        """Return what is kept of an instance; nothing is called, lent or changed.
+
+        Args:
+            instance: Its URL, in any form that `VtigerClient` takes; where nobody has called it
+                with the database, no window has a limit or a call.
+
+        Raises:
+            ConfigurationError: It is no URL of an instance, or the event loop is not asyncio's.
+            StoreError: The database cannot be used, or keeps something else.
+        """
+        check_asyncio("PostgresQuota")
+        from psycopg import Error
+
+        try:
+            state, now = await _look(self.dsn, base_url(instance))
+            return shared_quota(json.loads(state), now)
+        except (Error, OSError, ValueError) as error:
+            raise _told(error) from None
+
+
+def _told(error: Exception) -> StoreError:
+    # What the driver says may quote the DSN; what the state says does not.
+    text = str(error) if isinstance(error, ValueError) else type(error).__name__
+    return StoreError(f"PostgreSQL: {text}")
+
+
+async def _opened(dsn: str) -> AsyncConnection[tuple[Any, ...]]:
+    from psycopg import AsyncConnection
+    from psycopg.conninfo import conninfo_to_dict
+
+    # Its own options come first: a search path, for example.
+    own = conninfo_to_dict(dsn).get("options") or ""
+    return await AsyncConnection.connect(
+        dsn, autocommit=True, options=f"{own} {_LIMITS}".strip(), connect_timeout=2
+    )
+
+
+async def _look(dsn: str, instance: str) -> tuple[str, float]:
+    from psycopg.errors import UndefinedTable
+
+    async with await _opened(dsn) as connection:
+        with suppress(UndefinedTable):
+            if row := await (await connection.execute(_READ, (instance,))).fetchone():
+                return row[0], row[1]
+    return "null", time.time()
+
 
 @define(eq=False)
 class PostgresConnection:
@@ -109,9 +159,7 @@ class PostgresConnection:
             return await self._within(message)
         except (Error, OSError, ValueError, TypeError, KeyError) as error:
             await self.aclose()
-            # What the driver says may quote the DSN; what the state says does not.
-            text = str(error) if isinstance(error, ValueError) else type(error).__name__
-            raise StoreError(f"PostgreSQL: {text}") from None
+            raise _told(error) from None
         except BaseException:
             await self.aclose()  # cut off in the midst: nobody knows what the connection waits for
             raise
@@ -135,8 +183,6 @@ class PostgresConnection:
 
     async def _connection(self) -> AsyncConnection[tuple[Any, ...]]:
         if self._open is None:
-            from psycopg import AsyncConnection
-            from psycopg.conninfo import conninfo_to_dict
             from psycopg.errors import (
                 DuplicateObject,
                 DuplicateTable,
@@ -145,11 +191,7 @@ class PostgresConnection:
                 UniqueViolation,
             )
 
-            # Its own options come first: a search path, for example.
-            own = conninfo_to_dict(self.dsn).get("options") or ""
-            self._open = await AsyncConnection.connect(
-                self.dsn, autocommit=True, options=f"{own} {_LIMITS}".strip(), connect_timeout=2
-            )
+            self._open = await _opened(self.dsn)
             try:
                 await self._open.execute(_ROW, (self.instance,))
             except UndefinedTable:

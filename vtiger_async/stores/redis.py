@@ -8,17 +8,25 @@ from typing import Any
 
 from attrs import asdict, define, field, frozen
 
+from vtiger_async.config import base_url
 from vtiger_async.errors import ConfigurationError
-from vtiger_async.quota.fleet import Message, Reply
+from vtiger_async.quota.fleet import VERSION, Message, Reply
 from vtiger_async.quota.lending import CONSTANTS, rank_of
-from vtiger_async.stores import StoreError, check_asyncio, checked_members
+from vtiger_async.stores import SharedQuota, StoreError, check_asyncio, checked_members
+from vtiger_async.stores.peek import shared_quota
 
 __all__ = ["RedisQuota"]
 
+_KEY = "vtiger-async:quota:"
 _VERSION = "VERSION "
 """What the script's own complaint begins with."""
 _TIMEOUT = 1.5
 """Seconds to wait for the server."""
+_LOOK = """
+local kept, time = redis.call('GET', KEYS[1]), redis.call('TIME')
+return {kept and cjson.encode(cmsgpack.unpack(kept)) or 'null', time[1]}
+"""
+"""Reads the state as JSON, and the server's time in whole seconds; it writes nothing."""
 _CONSTANTS = json.dumps(CONSTANTS)
 """The numbers of the rules, for the script."""
 
@@ -67,6 +75,53 @@ class RedisQuota:
         """
         return RedisConnection(self.url, instance, factor, epoch)
 
+    async def peek(self, instance: str) -> SharedQuota:
+        """Return what is kept of an instance; nothing is called, lent or changed.
+
+        Args:
+            instance: Its URL, in any form that `VtigerClient` takes; where nobody has called it
+                with the server, no window has a limit or a call.
+
+        Raises:
+            ConfigurationError: It is no URL of an instance, or the event loop is not asyncio's.
+            StoreError: The server cannot be used, or keeps something else.
+        """
+        check_asyncio("RedisQuota")
+        from redis.exceptions import RedisError
+
+        opened = _opened(self.url)
+        try:
+            key = _KEY + base_url(instance)
+            state, seconds = await opened.eval(_LOOK, 1, key)
+            return shared_quota(_as_dumped(json.loads(state)), float(seconds))
+        except (RedisError, OSError, ValueError, TypeError, KeyError) as error:
+            # What the library says may quote the URL; what the state says does not.
+            text = str(error) if isinstance(error, ValueError) else type(error).__name__
+            raise StoreError(f"Redis: {text}") from None
+        finally:
+            await opened.aclose()
+
+
+def _opened(url: str) -> Any:
+    from redis.asyncio import Redis
+
+    redis: Any = Redis  # its types leave out those of the options
+    return redis.from_url(url, socket_timeout=_TIMEOUT, socket_connect_timeout=_TIMEOUT)
+
+
+def _as_dumped(kept: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Return the state as Python dumps it: Lua has false for nil, and no empty list but {}."""
+    if kept is None or kept.get("version") != VERSION:
+        return kept
+    for tally in (*kept["windows"], kept["urgent"], kept["others"]):
+        tally["counts"] = tally["counts"] or []
+        for name in ("limit", "told", "left"):
+            tally[name] = None if tally[name] is False else tally[name]
+    for loan in kept["loans"].values():
+        loan["slots"] = loan["slots"] or []
+    kept["back"] = kept["back"] or []
+    return kept
+
 
 @define(eq=False)
 class RedisConnection:
@@ -105,7 +160,7 @@ class RedisConnection:
             if self._open is None:
                 self._connect()
             found = await self._script(
-                keys=[f"vtiger-async:quota:{self.instance}"],
+                keys=[_KEY + self.instance],
                 args=[told, _CONSTANTS, *clock],
             )
             reply = json.loads(found)
@@ -122,12 +177,7 @@ class RedisConnection:
             raise
 
     def _connect(self) -> None:
-        from redis.asyncio import Redis
-
-        opened: Any = Redis
-        self._open = opened.from_url(
-            self.url, socket_timeout=_TIMEOUT, socket_connect_timeout=_TIMEOUT
-        )
+        self._open = _opened(self.url)
         script = (
             resources.files("vtiger_async.stores")
             .joinpath("exchange.lua")

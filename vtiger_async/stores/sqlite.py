@@ -14,10 +14,13 @@ import anyio
 import anyio.to_thread
 from attrs import define, field, frozen
 
+from vtiger_async.clock import SystemClock
+from vtiger_async.config import base_url
 from vtiger_async.errors import ConfigurationError
 from vtiger_async.quota.fleet import Fleet, Message, Reply
 from vtiger_async.quota.lending import exchange
-from vtiger_async.stores import StoreError, checked_members
+from vtiger_async.stores import SharedQuota, StoreError, checked_members
+from vtiger_async.stores.peek import shared_quota
 
 __all__ = ["SQLiteQuota"]
 
@@ -27,6 +30,7 @@ _TABLE = (
     "CREATE TABLE IF NOT EXISTS vtiger_quota "
     "(instance TEXT PRIMARY KEY, state TEXT NOT NULL) WITHOUT ROWID"
 )
+_READ = "SELECT state FROM vtiger_quota WHERE instance = ?"
 _KEEP = (
     "INSERT INTO vtiger_quota VALUES (?, ?) "
     "ON CONFLICT (instance) DO UPDATE SET state = excluded.state"
@@ -81,6 +85,18 @@ def _make(path: str) -> None:
         Path(draft).unlink()
 
 
+def _look(path: str, instance: str, now: float) -> SharedQuota:
+    file = Path(path).absolute()
+    if not file.exists():
+        return shared_quota(None, now)
+    try:
+        with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True, timeout=_BUSY)) as kept:
+            row = kept.execute(_READ, (instance,)).fetchone()
+        return shared_quota(None if row is None else json.loads(row[0]), now)
+    except (sqlite3.Error, ValueError) as error:
+        raise StoreError(f"{path}: {error}") from error
+
+
 @frozen
 class SQLiteQuota:
     """Keeps the quota in an SQLite file: for all processes of one machine, and across restarts.
@@ -117,6 +133,20 @@ class SQLiteQuota:
         """
         _check(Path(self.path))
         return SQLiteConnection(self.path, instance)
+
+    async def peek(self, instance: str) -> SharedQuota:
+        """Return what is kept of an instance; nothing is called, lent or changed.
+
+        Args:
+            instance: Its URL, in any form that `VtigerClient` takes; where nobody has called it
+                with the file, no window has a limit or a call.
+
+        Raises:
+            ConfigurationError: It is no URL of an instance.
+            StoreError: The file cannot be read, or keeps something else.
+        """
+        now = SystemClock().time()
+        return await anyio.to_thread.run_sync(_look, self.path, base_url(instance), now)
 
 
 @define(eq=False)
@@ -162,9 +192,7 @@ class SQLiteConnection:
         connection = self._connection()
         with connection:  # it commits, or undoes all where anything is raised
             connection.execute("BEGIN IMMEDIATE")
-            row = connection.execute(
-                "SELECT state FROM vtiger_quota WHERE instance = ?", (self.instance,)
-            ).fetchone()
+            row = connection.execute(_READ, (self.instance,)).fetchone()
             fleet = Fleet.load(None if row is None else json.loads(row[0]))
             reply = exchange(fleet, now, message)
             connection.execute(_KEEP, (self.instance, json.dumps(fleet.dump())))
