@@ -7,12 +7,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 import anyio
+import httpx
 import pytest
 from writers import Copy, Writers
 
 from vtiger_async import (
     InvalidArgumentError,
 )
+from vtiger_async.sandbox import Sandbox
 from vtiger_async.streams import Changes, Delivery, MemoryCursors, StreamError
 
 pytestmark = [pytest.mark.anyio, pytest.mark.virtual_time]
@@ -220,6 +222,42 @@ async def test_now_is_by_the_servers_clock_and_kept_at_the_first_start() -> None
     async with writers.sandbox.client() as crm:
         stream = crm.changes(BOTH, store, since="now", until_head=True)
         assert [change.id async for change in stream] == [late]
+
+
+class Dateless(httpx.AsyncBaseTransport):
+    """The way to a sandbox whose answers do not tell the time."""
+
+    def __init__(self, writers: Writers) -> None:
+        self.inner = writers.sandbox.transport()
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        response = await self.inner.handle_async_request(request)
+        response.headers.pop("date", None)
+        return response
+
+
+async def test_now_is_the_newest_change_where_the_server_tells_no_time() -> None:
+    """A minute before it the stream begins; an empty module begins at its beginning."""
+    writers, store = Writers(), MemoryCursors()
+    writers.create()
+    await anyio.sleep(100)
+    newest = writers.create()
+    client = httpx.AsyncClient(transport=Dateless(writers))
+    async with writers.sandbox.client(http_client=client) as crm:
+        stream = crm.changes(BOTH, store, since="now", until_head=True)
+        assert [change.id async for change in stream] == [newest]
+    assert store.positions["Accounts"] == "application:1~0"
+    # A description shows that the statement which found nothing can find something.
+    assert writers.calls == {"me": 2, "query": 2, "describe": 1, "sync": 2}
+
+
+@pytest.mark.parametrize(("user", "scope"), [("admin", "application"), ("sales", "userandgroup")])
+async def test_the_open_source_tells_the_rights_in_the_users_record(user: str, scope: str) -> None:
+    """`me` does not tell there who is an administrator, and others do not see their record."""
+    store = MemoryCursors()
+    async with Sandbox(limits=False, profile="oss-8.4").client(user) as crm:
+        await anext(crm.changes(["Leads"], store, until_head=True), None)
+    assert store.positions["Leads"].startswith(f"{scope}:")
 
 
 async def test_a_moment_is_where_the_first_start_begins() -> None:

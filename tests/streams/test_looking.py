@@ -12,6 +12,7 @@ from writers import Copy, Writers
 from vtiger_async import (
     AccessDeniedError,
     AuthenticationError,
+    Limits,
     VtigerClient,
 )
 from vtiger_async.streams import Changes, MemoryCursors, StreamError
@@ -97,6 +98,30 @@ async def test_what_no_wait_mends_ends_the_stream() -> None:
                 await anext(changes)
             await changes.aclose()
     assert store.positions == dict.fromkeys(BOTH, "application:1~0")
+
+
+@pytest.mark.parametrize(("limits", "wait"), [(Limits(minute=3), 60), (None, 120)])
+async def test_a_look_that_the_quota_refuses_is_made_when_there_is_room(
+    limits: Limits | None, wait: float
+) -> None:
+    """Not after five seconds, but as the windows or the server's Retry-After tell."""
+    writers = Writers()
+    async with (
+        writers.sandbox.client(limits=limits, max_wait=0) as crm,
+        crm.changes(BOTH, MemoryCursors(), every=10) as changes,
+    ):
+        with anyio.move_on_after(9):
+            await anext(changes)  # a look at each of them, and the question for the rights
+        if limits is None:
+            writers.sandbox.faults.add("429", operation="sync", times=1, retry_after=120)
+        writers.create()
+        writers.create("Accounts")
+        begun, found = anyio.current_time(), list[float]()
+        for _ in BOTH:
+            async with (await anext(changes)).ack():
+                found.append(anyio.current_time() - begun)
+    assert wait - 15 < found[-1] < wait + 15
+    assert writers.calls["sync"] <= 6
 
 
 async def test_hints_lead_to_one_look_and_one_after_the_last() -> None:
