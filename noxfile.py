@@ -80,10 +80,16 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def nightly(session: nox.Session) -> None:
-    """Try the governor's properties on 10,000 random histories each."""
+    """Try the governor on 10,000 random histories a property, and kill 300 bulk jobs."""
     session.install("-e", ".[all]", *group("test"))
     histories = {"VTIGER_ASYNC_HISTORIES": "10000"}
     session.run("python", "-m", "pytest", "-q", "tests/quota", *session.posargs, env=histories)
+    kills = {
+        "VTIGER_ASYNC_KILLS": "300",
+        "VTIGER_ASYNC_ORGANISATIONS": "vtiger_async/cli/organisations.csv",
+    }
+    tests = ("tests/bulk/test_crashing.py", "tests/bulk/test_all_modes.py")
+    session.run("python", "-m", "pytest", "-q", *tests, *session.posargs, env=kills)
 
 
 @nox.session
