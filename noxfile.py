@@ -80,14 +80,20 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def nightly(session: nox.Session) -> None:
-    """Try the governor's properties on 10,000 random histories each, and mirrors on 2,000."""
+    """Try the governor on 10,000 random histories a property, mirrors on 2,000, and kill jobs."""
     session.install("-e", ".[all]", *group("test"))
     histories = {"VTIGER_ASYNC_HISTORIES": "10000"}
     session.run("python", "-m", "pytest", "-q", "tests/quota", *session.posargs, env=histories)
-    histories = {"VTIGER_ASYNC_MIRROR_HISTORIES": "2000", "VTIGER_ASYNC_MIRROR_KILLS": "50"}
+    kills = {
+        "VTIGER_ASYNC_KILLS": "300",
+        "VTIGER_ASYNC_ORGANISATIONS": "vtiger_async/cli/organisations.csv",
+    }
+    tests = ("tests/bulk/test_crashing.py", "tests/bulk/test_all_modes.py")
+    session.run("python", "-m", "pytest", "-q", *tests, *session.posargs, env=kills)
+    mirrored = {"VTIGER_ASYNC_MIRROR_HISTORIES": "2000", "VTIGER_ASYNC_MIRROR_KILLS": "50"}
     mirrors = ("tests/mirror/test_mirror_histories.py", "tests/mirror/test_mirror_kills.py")
     # With what a naive loop loses on the same histories.
-    session.run(*("python", *PYTEST, "-rP", *mirrors, *session.posargs), env=histories)
+    session.run(*("python", *PYTEST, "-rP", *mirrors, *session.posargs), env=mirrored)
 
 
 @nox.session

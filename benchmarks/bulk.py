@@ -92,7 +92,7 @@ async def bare(crm: VtigerClient, count: int) -> dict[str, float]:
         for row in part:
             await crm.create(MODULE, {**row, "assigned_user_id": OWNER})
 
-    while hundred := [row for row, _ in zip(queue, range(100), strict=False)]:
+    while hundred := [row for _, row in zip(range(100), queue, strict=False)]:
         names = [row[KEY] for row in hundred]
         statement = select(MODULE, "id", *hundred[0]).where(F[KEY].in_(names)).limit(100)
         await crm.call("GET", "query", {"query": str(statement)})
@@ -133,7 +133,9 @@ def child(kind: str, count: int, described: Path) -> None:
         crm = VtigerClient("https://crm.example", "jo", "key", validate=False)
         crm._core.pipeline.http = stub  # type: ignore[assignment]
         async with crm:
+            began = time.process_time()
             found = await KINDS[kind](crm, count)
+            found["cpu"] = time.process_time() - began
         found["calls"] = stub.calls
         found["peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         print(json.dumps(found))
@@ -154,20 +156,30 @@ def main() -> None:
         described = Path(folder) / "describe.json"
         described.write_bytes(description())  # here: the sandbox would count in a child's memory
         print(
-            "| rows | | us/row to plan | us/row to apply | rows/s | calls | peak MB | journal MB |"
+            "| rows | | us/row to plan | us/row to apply | cpu us/row | rows/s | of bare | calls "
+            "| peak MB | MB more per 1,000 rows | journal MB |"
         )
-        print("| ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: |")
+        print("| ---: | --- |" + " ---: |" * 9)
+        before: dict[str, tuple[int, float]] = {}
         for count in options.rows:
+            bare_rate = 0.0
             for kind in KINDS:
                 command = [sys.executable, __file__, "--child", kind, "--rows", str(count)]
                 command += ["--described", str(described)]
                 text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
                 found: dict[str, float] = json.loads(text)
-                total = found.get("plan", 0.0) + found["apply"]
+                rate = count / (found.get("plan", 0.0) + found["apply"])
+                bare_rate = bare_rate or rate
+                slope = "-"
+                if kind in before:
+                    less, least = before[kind]
+                    slope = f"{(found['peak_mb'] - least) / (count - less) * 1000:.4f}"
+                before[kind] = count, found["peak_mb"]
                 cells = (
                     f"{count:,}", kind, f"{found.get('plan', 0.0) / count * 1e6:.0f}",
-                    f"{found['apply'] / count * 1e6:.0f}", f"{count / total:,.0f}",
-                    f"{found['calls']:,.0f}", f"{found['peak_mb']:.0f}",
+                    f"{found['apply'] / count * 1e6:.0f}", f"{found['cpu'] / count * 1e6:.0f}",
+                    f"{rate:,.0f}", f"{rate / bare_rate:.0%}", f"{found['calls']:,.0f}",
+                    f"{found['peak_mb']:.1f}", slope,
                     f"{found.get('journal_mb', 0.0):.0f}",
                 )  # fmt: skip
                 print("| " + " | ".join(cells) + " |", flush=True)

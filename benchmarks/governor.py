@@ -228,7 +228,8 @@ def editions(options: argparse.Namespace, seeds: list[int]) -> None:
                     table.row(f"{OURS}, {edition.title}", OURS, scenario)
     print(
         "\nA limit that no header shows is learned from a refusal alone: where the hour binds and\n"
-        "is not told, one refusal is the least that any controller has."
+        "is not told, one refusal is the least that any controller has. An hour below that of\n"
+        "every edition with that minute runs dry once: nobody can keep calls of it before that."
     )
 
 

@@ -13,7 +13,15 @@ from attrs import frozen
 
 from vtiger_async.errors import ConfigurationError
 
-__all__ = ["EDITIONS", "DayPolicy", "Edition", "Limits", "edition_named", "limits_of"]
+__all__ = [
+    "EDITIONS",
+    "DayPolicy",
+    "Edition",
+    "Limits",
+    "edition_named",
+    "hours_with",
+    "limits_of",
+]
 
 DayPolicy: TypeAlias = Literal["rolling", "utc"]
 """How the day's window moves: the last 24 hours, or the day from 00:00 UTC.
@@ -119,6 +127,19 @@ _ROWS = (
 
 EDITIONS: dict[str, Edition] = {row[0]: Edition(*row) for row in _ROWS}
 """Every edition of the vendor's tables by the name used here."""
+
+
+def hours_with(minute: int) -> tuple[int, ...]:
+    """Return the limits an hour of the editions that have this limit a minute, the least first.
+
+    Args:
+        minute: Calls a minute, as a header tells them.
+
+    Returns:
+        Calls an hour; none where no edition with an API has that minute.
+    """
+    editions = [edition for edition in EDITIONS.values() if edition.has_api]
+    return tuple(sorted({edition.hour for edition in editions if edition.minute == minute}))
 
 
 def edition_named(name: str) -> Edition:

@@ -182,6 +182,44 @@ def test_no_file_is_written_over(path: Path) -> None:
         planned(path.parent / "missing" / "job", [])
 
 
+@pytest.mark.parametrize("content", [b"Name,Phone\r\nAlpha,1\r\n" * 9, "a database"])
+def test_what_is_no_journal_is_left_as_it_is(path: Path, content: bytes | str) -> None:
+    """A file of something else that is named by mistake is refused, and not changed."""
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        other = sqlite3.connect(path)
+        other.execute("CREATE TABLE job (name, value)")
+        other.close()
+    before = path.read_bytes()
+    with pytest.raises(JournalError, match="is there already"):
+        planned(path, [])
+    assert path.read_bytes() == before
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_planning_that_was_cut_short_begins_again(path: Path) -> None:
+    """A new plan takes the place of one whose process ended; of one that runs it does not."""
+    old = Journal.create(path, instance="https://crm.example", job="old", created_at=0.0)
+    old.add(accounts(20))
+    with pytest.raises(JournalInUseError):
+        planned(path, accounts(1))
+    old.close()
+    journal = planned(path, accounts(3))
+    assert [step.row for step in journal.steps()] == [1, 2, 3]
+    assert journal.fact("job") == "job"
+    journal.close()
+
+
+def test_a_file_without_tables_is_taken(path: Path) -> None:
+    """A process can end after the file was made, and before its tables were."""
+    path.touch()
+    with pytest.raises(JournalError, match="holds nothing: it was cut short, or never begun"):
+        Journal.open(path)
+    planned(path, accounts(1)).close()
+    Journal.open(path).close()
+
+
 def test_open_steps_are_found_by_an_index(path: Path) -> None:
     """The open steps of a turn cost no walk along those that are done."""
     journal = planned(path, accounts(3))

@@ -10,9 +10,11 @@ from attrs import evolve
 from planned import ADMIN, Desk
 
 from vtiger_async import Limits
-from vtiger_async.bulk.errors import JournalInUseError
+from vtiger_async.bulk.errors import JournalInUseError, PlanUnfinishedError
+from vtiger_async.bulk.journal import Journal
 from vtiger_async.bulk.load import Load
 from vtiger_async.bulk.plan import Plan, Rejection
+from vtiger_async.bulk.steps import Step
 from vtiger_async.clock import ScaledClock
 from vtiger_async.sandbox import Sandbox
 
@@ -55,6 +57,23 @@ async def test_the_numbers(desk: Desk) -> None:
     (first,) = plan.rejections(1)
     assert isinstance(first, Rejection)
     assert str(first).startswith("row 5: accountname: ")
+
+
+async def test_a_killed_planning_gives_way(desk: Desk, tmp_path: Path) -> None:
+    """Beside its input it can be neither applied nor reported, and the next plan replaces it."""
+    path = tmp_path / "orgs.csv"
+    path.write_text("accountname\nAlpha\n", encoding="utf-8")
+    journal = tmp_path / "orgs.csv.1.vtjob"
+    old = Journal.create(journal, instance=desk.sandbox.url, job="old", created_at=0.0)
+    old.add([Step(0, 1, "create")])
+    old.close()
+    async with desk.sandbox.client() as crm:
+        with pytest.raises(PlanUnfinishedError, match="plan again"):
+            crm.bulk.apply(journal)
+        with pytest.raises(PlanUnfinishedError, match="plan again"):
+            await crm.bulk.report(journal)
+        plan = await crm.bulk.plan(path, module="Accounts", key="accountname", owner="me")
+        assert (plan.journal, plan.rows) == (journal, 1)
 
 
 async def test_the_time(limited: Desk) -> None:

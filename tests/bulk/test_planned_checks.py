@@ -159,6 +159,14 @@ class TestRefusals:
         with pytest.raises(MappingError, match="this user has no right to"):
             await desk.plan(accounts(named(3)), user="guest")
 
+    async def test_a_module_that_is_not_shown(self, desk: Desk) -> None:
+        """It is named, with what to do; Vtiger itself says the same of a name that is misspelt."""
+        for name, user in (("Invoice", "sales"), ("Acounts", "admin")):
+            load = Load(rows=[{"subject": "A"}], module=name, key="subject")
+            with pytest.raises(MappingError, match=f"the module '{name}' is not shown") as caught:
+                await desk.plan(load, user=user)
+            assert "check the name, or have an administrator give the right" in str(caught.value)
+
     async def test_rights_to_one_of_two(self, desk: Desk) -> None:
         """Where only changing is allowed, a row that would be a new record is rejected."""
         (there,) = await desk.create("Accounts", {"accountname": "Old", "phone": "1"})

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from attrs import evolve
 from planned import ADMIN, Desk
 from referring import contacts
 
@@ -13,6 +14,7 @@ from vtiger_async.bulk.errors import MappingError
 from vtiger_async.bulk.load import Load
 from vtiger_async.bulk.mapping import Column
 from vtiger_async.sandbox import Sandbox
+from vtiger_async.sandbox.access import User
 from vtiger_async.sandbox.profiles import ProfileName
 
 pytestmark = pytest.mark.anyio
@@ -248,6 +250,35 @@ class TestOwners:
         for name, owner in (("sam sales", "19x5"), ("Marketing Group", "20x3"), ("19x6", "19x6")):
             job = await desk.plan(contacts(rows, owner=name))
             assert job.row(1).fields["assigned_user_id"] == owner
+
+    async def test_what_is_not_shown_is_not_looked_into(
+        self, desk: Desk, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Of several modules those that are shown are looked into; without any it is an error."""
+        fields = {"lastname": "Whole", "assigned_user_id": "19x5"}
+        (there,) = await desk.create("Contacts", fields)
+        engine = desk.sandbox.engine
+
+        def hiding(modules: frozenset[str]) -> dict[str, User]:
+            sales = evolve(engine.users["sales"], hidden_modules=modules)
+            return {**engine.users, "sales": sales}
+
+        rows = [{"Name": "P", "Of": "Whole"}]
+        for by in (None, "lastname"):
+            of = Column("linktoaccountscontacts", by=by)
+            load = Load(
+                rows=rows, module="Project", owner="me", mapping={"Name": "projectname", "Of": of}
+            )
+            hidden = frozenset({"Users", "Accounts"})
+            monkeypatch.setattr(engine, "_users", hiding(hidden))
+            job = await desk.plan(load, user="sales")
+            assert job.row(1).fields["linktoaccountscontacts"] == there
+            assert job.calls["describe"] == 3
+            monkeypatch.setattr(engine, "_users", hiding(hidden | {"Contacts"}))
+            with pytest.raises(
+                MappingError, match=r"column 'Of': .*give ids, leave the column out"
+            ):
+                await desk.plan(load, user="sales")
 
     async def test_who_may_not_see_users(self, desk: Desk) -> None:
         """A restricted user finds himself and the groups, and nobody else."""

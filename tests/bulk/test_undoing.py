@@ -24,9 +24,11 @@ from tests.bulk.jobs import (
 )
 from vtiger_async import VtigerClient, select
 from vtiger_async.bulk.errors import JournalError
+from vtiger_async.bulk.load import Load
 from vtiger_async.bulk.steps import LoadInfo, Step
 from vtiger_async.bulk.undoing import undo_job
 from vtiger_async.sandbox import Sandbox
+from vtiger_async.sandbox.clock import ManualClock
 
 pytestmark = pytest.mark.anyio
 CONTACTS = LoadInfo("Contacts", "upsert", ("lastname",))
@@ -206,3 +208,35 @@ async def test_a_journal_that_does_not_fit_is_refused(sandbox: Sandbox, path: Pa
         journal.keep(instance="https://other.example")
         with pytest.raises(JournalError, match=r"other\.example"):
             await undo_job(crm, sandbox.clock, journal)
+
+
+@pytest.mark.parametrize("are_one_job", [True, False])
+async def test_what_a_later_load_has_changed_is_left_to_it(
+    tmp_path: Path, *, are_one_job: bool
+) -> None:
+    """Of two loads that changed one record, in one job or in two, the earlier is not undone."""
+    clock = ManualClock()
+    first = Load(
+        rows=[{"accountname": "A", "phone": "1"}], module="Accounts", key="accountname",
+        mode="revise",
+    )  # fmt: skip
+    second = Load(
+        rows=[{"website": "a.example", "phone": "2"}], module="Accounts", key="website",
+        mode="revise",
+    )  # fmt: skip
+    jobs = [[first, second]] if are_one_job else [[first], [second]]
+    with Sandbox(limits=False, records=0, clock=clock) as sandbox:
+        async with sandbox.client() as crm:
+            fields = {"accountname": "A", "website": "a.example", "phone": "0"}
+            there = await crm.create("Accounts", {**fields, "assigned_user_id": OWNER})
+            for number, loads in enumerate(jobs):
+                report = await crm.bulk.load(loads, journal=tmp_path / f"{number}.vtjob")
+                assert report.revised == len(loads)
+                clock.advance(5.0)
+            undone = await crm.bulk.undo(tmp_path / "0.vtjob")
+            found = await crm.retrieve(there.id)
+    assert undone.refused == 1
+    where = "Accounts row 1 of load 1" if are_one_job else "Accounts row 1"
+    assert undone.reasons[where].startswith("changed since: ")
+    # One job has planned both from what was there before: the later one's old value is that.
+    assert (undone.restored, found["phone"]) == ((1, "0") if are_one_job else (0, "2"))

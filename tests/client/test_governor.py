@@ -440,7 +440,7 @@ def test_a_learned_limit_is_doubted_later_where_every_call_was_known() -> None:
     spend(ledger, NOW + 7200 + 80_000)
     assert ledger.uses(NOW + 7200 + 80_000)[1].limit == learned == 59
     spend(ledger, NOW + 7200 + 86_401)
-    assert ledger.uses(NOW + 7200 + 86_401)[1].limit == 60
+    assert ledger.uses(NOW + 7200 + 86_401)[1].limit == 61
 
 
 def test_a_learned_limit_counts_what_was_under_way() -> None:

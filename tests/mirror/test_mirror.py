@@ -193,7 +193,7 @@ async def test_writers_and_crashes_lose_nothing(tmp_path: Path, seed: int) -> No
 async def test_an_end_at_each_step_is_made_good_by_the_next_round(tmp_path: Path) -> None:
     """Before and behind each prepare and commit: no row is missing or stands twice afterwards."""
     world = World()
-    for _ in range(120):
+    for _ in range(110):
         world.create()
     invoice = world.invoice(1, 2)
     async with world.sandbox.client() as crm:

@@ -19,6 +19,7 @@ from vtiger_async.bulk.errors import (
     JournalError,
     JournalInUseError,
     MappingError,
+    PlanUnfinishedError,
     SourceError,
 )
 from vtiger_async.bulk.events import JobEvent, Paused, Resumed, Unreachable
@@ -62,6 +63,7 @@ __all__ = [
     "Outcome",
     "Paused",
     "Plan",
+    "PlanUnfinishedError",
     "Rejected",
     "Rejection",
     "Report",

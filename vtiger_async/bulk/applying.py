@@ -19,7 +19,7 @@ import anyio.to_thread
 from vtiger_async.bulk.calling import Door
 from vtiger_async.bulk.commits import Commits
 from vtiger_async.bulk.crm import Crm
-from vtiger_async.bulk.errors import JournalError
+from vtiger_async.bulk.errors import JournalError, PlanUnfinishedError
 from vtiger_async.bulk.events import JobEvent
 from vtiger_async.bulk.holding import Hold
 from vtiger_async.bulk.journal import Journal
@@ -44,9 +44,10 @@ class Job:
     """A planned job that is applied: iterate over it, or `await job.run()`.
 
     The iteration yields what came of each row that this run closes; the first run begins with the
-    rows for which planning found nothing to call. Between two outcomes nothing runs: calls that are
-    under way come to their end, and are in the journal, before the next outcome is given. `run`
-    does without these stops, and is faster where no quota holds calls back.
+    rows for which planning found nothing to call. Work is done in stretches: after 100 outcomes, or
+    2 seconds after the first, calls that are under way come to their end, and are in the journal;
+    then the outcomes are given, and nothing runs until the last of them was taken. `run` does
+    without these stops, and is faster where no quota holds calls back.
 
     Where the iteration is left, cancelled, or ends with an error, calls under way come to their end
     first. What is open then is done by the next Job on the journal; no call is repeated.
@@ -65,6 +66,7 @@ class Job:
 
     Raises:
         JournalError: It is the journal of another instance, or not of a job that can be applied.
+        PlanUnfinishedError: Its planning was cut short.
     """
 
     def __init__(
@@ -297,8 +299,6 @@ def _check(crm: Crm, journal: Journal) -> None:
             f"{journal.path} is of a job on {instance}, and the client's is {crm.url}"
         )
     if state == "planning":
-        raise JournalError(
-            f"{journal.path}: planning was not finished: delete the file, and plan again"
-        )
+        raise PlanUnfinishedError.of(journal.path)
     if state in ("undoing", "undone"):
         raise JournalError(f"{journal.path}: the job was undone: plan again, into another file")

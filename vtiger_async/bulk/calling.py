@@ -43,6 +43,8 @@ _PROBE_WAIT: Final = 60.0
 """The same while the job pauses, and looks now and then whether it may go on."""
 _AT_ONCE: Final = 0.2
 """Seconds; a call that waited longer was kept back by the quota, or by its pace."""
+_CANNOT_REPLACE: Final = 500
+"""The status with which open-source Vtiger 8.4 ends each replacing of lines (measured)."""
 _PASSAGE: ContextVar[Passage | None] = ContextVar("vtiger_async_bulk_passage", default=None)
 
 Kind: TypeAlias = Literal["done", "refused", "unsent", "lost", "fatal"]
@@ -142,7 +144,7 @@ class Passage:
 
 def _kind(error: VtigerError) -> Kind:
     match error:
-        case LineItemsError():
+        case LineItemsError() if error.status == _CANNOT_REPLACE:
             return "refused"
         case OutcomeUnknownError():
             return "lost"

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Self
+
 from vtiger_async.errors import VtigerError
 
-__all__ = ["BulkError", "JournalError", "JournalInUseError", "MappingError", "SourceError"]
+__all__ = [
+    "BulkError",
+    "JournalError",
+    "JournalInUseError",
+    "MappingError",
+    "PlanUnfinishedError",
+    "SourceError",
+]
 
 
 class BulkError(VtigerError):
@@ -12,7 +22,7 @@ class BulkError(VtigerError):
 
 
 class MappingError(BulkError):
-    """The columns do not fit the module; no row was read."""
+    """The rows do not fit the module, or what this user sees of it; nothing was written."""
 
 
 class SourceError(BulkError):
@@ -25,3 +35,17 @@ class JournalError(BulkError):
 
 class JournalInUseError(JournalError):
     """Another job has the journal open."""
+
+
+class PlanUnfinishedError(JournalError):
+    """The planning of the job was cut short: nothing was written to the CRM, and it begins again.
+
+    A new plan may take the journal's place; the file need not be deleted.
+    """
+
+    @classmethod
+    def of(cls, path: Path) -> Self:
+        """Return the error for a journal."""
+        return cls(
+            f"{path}: planning was not finished, and nothing was written to the CRM: plan again"
+        )

@@ -75,7 +75,7 @@ def new_journal(
 def _free_path(source: Path | None, job: str) -> Path:
     if source is None:
         return Path(tempfile.gettempdir()) / f"vtiger-async-{job}{SUFFIX}"
-    number = 1
+    number, unfinished = 1, None
     for info in find_jobs(source.parent):
         stem, _, count = info.path.name.removesuffix(SUFFIX).rpartition(".")
         if stem != source.name or not count.isdecimal():
@@ -85,8 +85,10 @@ def _free_path(source: Path | None, job: str) -> Path:
                 f"{info.path} is a job for {source.name} that is not at its end: resume it, or "
                 "delete the file"
             )
+        if info.state == "planning":
+            unfinished = info.path
         number = max(number, int(count) + 1)
-    return source.with_name(f"{source.name}.{number}{SUFFIX}")
+    return unfinished or source.with_name(f"{source.name}.{number}{SUFFIX}")
 
 
 def find_jobs(folder: Path) -> list[JobInfo]:

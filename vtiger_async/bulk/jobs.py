@@ -12,7 +12,7 @@ from anyio.to_thread import run_sync
 
 from vtiger_async.bulk.applying import Job
 from vtiger_async.bulk.crm import Crm
-from vtiger_async.bulk.errors import SourceError
+from vtiger_async.bulk.errors import PlanUnfinishedError, SourceError
 from vtiger_async.bulk.events import JobEvent
 from vtiger_async.bulk.finding import new_journal
 from vtiger_async.bulk.journal import Journal
@@ -112,9 +112,11 @@ class Bulk:
 
         Raises:
             InvalidArgumentError: Options do not fit together.
-            MappingError: The columns do not fit the module; no row was read.
+            MappingError: The columns do not fit the module, or this user does not see the module,
+                or one in which a reference is to be found.
             SourceError: The input cannot be read.
-            JournalError: The journal cannot be made, or a job for this input is not at its end.
+            JournalError: The journal cannot be made, or a job for this input is not at its end. A
+                planning that was cut short is no such job: this one takes its place.
         """
         loads = _loads(rows, options)
         path = None if journal is None else Path(journal)
@@ -150,6 +152,10 @@ class Bulk:
         by its key, a hundred a call, and sent again only if it is not there; without a key it is
         Unknown, and never sent again.
 
+        To iterate costs speed where no quota holds calls back: after each hundred outcomes, or two
+        seconds after the first, the calls under way come to their end, and nothing runs until all
+        of these were taken. `run()`, with a function that is called with each, never stops.
+
         Args:
             plan: The plan, or its journal.
             strategy: What creates many records in one call, if anything does.
@@ -162,6 +168,7 @@ class Bulk:
 
         Raises:
             JournalError: The journal cannot be used.
+            PlanUnfinishedError: Its planning was cut short: plan again.
             JournalInUseError: Another job has it open.
             SourceError: The input has changed since it was planned.
         """
@@ -236,6 +243,8 @@ class Bulk:
 
         def read() -> Report:
             with closing(Journal.open(Path(journal))) as kept:
+                if kept.state == "planning":
+                    raise PlanUnfinishedError.of(kept.path)
                 report = report_of(kept)
                 if files is not None:
                     report.files = write_results(kept, Path(files))

@@ -12,7 +12,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Generator, Iterable, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -26,6 +26,7 @@ __all__ = ["Journal"]
 
 _FORMAT: Final = 1
 _SCHEMA: Final = """
+DROP TABLE IF EXISTS job; DROP TABLE IF EXISTS steps;
 CREATE TABLE job (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE steps (
     id INTEGER PRIMARY KEY, load INTEGER NOT NULL, row INTEGER NOT NULL, turn INTEGER NOT NULL,
@@ -69,7 +70,7 @@ class Journal:
         """Return a new journal, in the state "planning".
 
         Args:
-            path: Where; no file may be there.
+            path: Where. No file may be there but that of a planning that was cut short.
             instance: The instance's base URL.
             job: A name for the job that no other has.
             created_at: Unix seconds.
@@ -78,14 +79,11 @@ class Journal:
             JournalError: A file is there already, or cannot be made.
         """
         try:
-            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-        except FileExistsError:
-            raise JournalError(
-                f"{path} is there already: resume that job, or delete the file to begin anew"
-            ) from None
+            with suppress(FileExistsError):
+                os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
         except OSError as error:
             raise JournalError(f"{path} cannot be made: {error.strerror}") from None
-        journal = cls(path, connected(path))
+        journal = cls(path, connected(path, anew=True))
         with journal._transaction() as database:
             database.executescript(f"BEGIN; {_SCHEMA}")
             facts: dict[str, Any] = {
@@ -116,8 +114,11 @@ class Journal:
     def _check(self) -> None:
         with self._reading() as database:
             found = database.execute("PRAGMA quick_check(1)").fetchone()[0]
+            is_empty = not database.execute("SELECT 1 FROM sqlite_master").fetchall()
         if found != "ok":
             raise JournalError(f"{self.path} is damaged, or was cut short: {found}")
+        if is_empty:
+            raise JournalError(f"{self.path} holds nothing: it was cut short, or never begun")
         if self.fact("format") != _FORMAT:
             raise JournalError(f"{self.path} was written by another version of this package")
 

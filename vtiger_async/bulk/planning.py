@@ -53,7 +53,7 @@ async def plan_job(
         progress: Called with the number of rows read so far.
 
     Raises:
-        MappingError: A load does not fit its module; no row was read.
+        MappingError: A load does not fit its module, or the user does not see one that it needs.
         SourceError: The input cannot be read.
         JournalError: The journal cannot be written.
         VtigerError: A call failed; the journal is of no use, and can be deleted.

@@ -89,7 +89,15 @@ async def prepare(
         MappingError: The load does not fit the module.
         SourceError: The input cannot be read.
     """
-    module = await references.described(load.module)
+    try:
+        module = await references.described(load.module)
+    except AccessDeniedError as error:
+        raise MappingError(
+            f"the module {load.module!r} is not shown to this user, or there is none of that name: "
+            "check the name, or have an administrator give the right to see it"
+            + (f" ({error.cause})" if error.cause else ""),
+            module=load.module,
+        ) from error
     _check_rights(module, load)
     rows = open_rows(
         load.rows, format=load.format, delimiter=load.delimiter, encoding=load.encoding

@@ -64,7 +64,8 @@ class References:
     """Finds records by their names, and remembers the last hundred thousand.
 
     Users are found by the name they log in with, else by first and last name; groups by their name.
-    An inactive user is not found. A user who may not look users up finds only himself.
+    An inactive user is not found. A user who may not look users up finds only himself. Of several
+    modules that a reference may be of, those are looked into that the user sees.
 
     Args:
         crm: The client.
@@ -79,6 +80,7 @@ class References:
         self._crm = crm
         self._pages = pages
         self._kept: OrderedDict[Name, Candidates] = OrderedDict()
+        self._hidden: dict[str, AccessDeniedError] = {}
 
     async def described(self, module: str) -> Module:
         """Return a module's description; it is asked for once."""
@@ -96,22 +98,28 @@ class References:
             where: What it is for, for the message.
 
         Raises:
-            MappingError: None has it, or it is not known which modules they are.
+            MappingError: None has it, none is shown to this user, or it is not known which modules
+                they are.
         """
         if not modules:
             raise MappingError(
                 f"{where}: the description does not tell what it refers to: name the module in the "
                 "column's `to`, or give ids"
             )
-        known = [await self._looked_into(name) for name in modules]
-        if not any(module is None or by in module.fields for module in known):
+        known = await self._shown(modules, where)
+        if not any(module is None or by in module.fields for module in known.values()):
             raise MappingError(f"{where}: {' and '.join(modules)} has no field {by!r} to find by")
 
     async def find(self, wanted: Iterable[Pending]) -> dict[Name, Candidates]:
-        """Return what each reference may mean, in one call a hundred that are new."""
+        """Return what each reference may mean, in one call a hundred that are new.
+
+        Raises:
+            MappingError: No module that a text may be found in is shown to this user.
+        """
         found: dict[Name, Candidates] = {}
         new: defaultdict[tuple[tuple[str, ...], str | None], dict[str, str]]
         new = defaultdict(dict[str, str])
+        origins: dict[tuple[tuple[str, ...], str | None], str] = {}
         for pending in wanted:
             name = name_of(pending)
             if name in self._kept:
@@ -120,10 +128,11 @@ class References:
             elif name not in found:
                 found[name] = Candidates()
                 new[name[:2]][name[2]] = pending.text
+                origins.setdefault(name[:2], _origin(pending))
         for (modules, by), texts in new.items():
             records: defaultdict[str, list[Record]] = defaultdict(list[Record])
-            for module in modules:
-                for key, some in (await self._records(module, by, texts)).items():
+            for one, module in (await self._shown(modules, origins[modules, by])).items():
+                for key, some in (await self._records(one, module, by, texts)).items():
                     records[key] += some
             for key in texts:
                 candidates = Candidates.of(records.get(key, ()))
@@ -132,20 +141,32 @@ class References:
             self._kept.popitem(last=False)
         return found
 
-    async def _looked_into(self, name: str) -> Module | None:
-        """Return a module's description; None for users, where this user may not see them."""
-        try:
-            return await self.described(name)
-        except AccessDeniedError:
-            if name != _USERS:
-                raise
-            return None
+    async def _shown(self, modules: Sequence[str], where: str) -> dict[str, Module | None]:
+        """Return the descriptions of those modules that this user sees; None for users, if not.
+
+        What is in a module that is not shown could not be given as a reference either.
+        """
+        shown: dict[str, Module | None] = {}
+        for name in modules:
+            if name not in self._hidden:
+                try:
+                    shown[name] = await self.described(name)
+                except AccessDeniedError as error:
+                    self._hidden[name] = error
+            if name in self._hidden and name == _USERS:
+                shown[name] = None
+        if modules and not shown:
+            raise MappingError(
+                f"{where}: {' and '.join(modules)}, where its texts are to be found, is not shown "
+                "to this user: give ids, leave the column out, or have an administrator give the "
+                "right to see the module"
+            ) from self._hidden[modules[0]]
+        return shown
 
     async def _records(
-        self, name: str, by: str | None, texts: Mapping[str, str]
+        self, name: str, module: Module | None, by: str | None, texts: Mapping[str, str]
     ) -> Mapping[str, list[Record]]:
         """Return the records of one module by folded text."""
-        module = await self._looked_into(name)
         if module is None:
             return await self._self(texts)
         if by is not None:
@@ -220,6 +241,11 @@ class References:
             (*fields, "status") if module.name == _USERS and "status" in module.fields else fields
         )
         return Lookup(self._crm, module, key, wanted, pages=self._pages)
+
+
+def _origin(pending: Pending) -> str:
+    """Return where a text comes from, for a message."""
+    return f"column {pending.column!r}" if pending.column else f"the constant for {pending.field}"
 
 
 def _is_active(record: Record) -> bool:

@@ -63,7 +63,8 @@ def kept_of(step: Step, record: Mapping[str, Any], module: str, *, whole: bool) 
     """
     sent = plain(step.fields, module)
     names = [*sent, _MODIFIED, *(record if whole else ())]
-    return {
+    lines = {name: record[name] for name in _UNREAD & step.fields.keys() if name in record}
+    return lines | {
         name: record[name]
         for name in names
         if name in record

@@ -52,8 +52,8 @@ class Step:
             load and the key of that step.
         old: What was stored before in the fields that are revised.
         stored: What the answer said is stored in the fields that were sent, where it is another
-            text, and `modifiedtime`; of a record that was created, all other fields with a value,
-            too, if it has `id`.
+            text, `modifiedtime`, and line items, if they were sent; of a record that was created,
+            all other fields with a value, too, if it has `id`.
         raw: The row as it was read.
         reason: Why it was skipped, rejected, failed or lost; how each reply was lost, while it is
             unknown; else what was silently changed.

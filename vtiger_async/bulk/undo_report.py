@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from attrs import define, field
 
 from vtiger_async.bulk.journal import Journal
+from vtiger_async.bulk.steps import Step
 
 __all__ = ["UndoReport", "undo_report_of"]
 
@@ -51,6 +53,7 @@ def undo_report_of(journal: Journal, calls: int = 0) -> UndoReport:
         calls: The calls that were made.
     """
     report = UndoReport(calls=calls)
+    modules = [load.module for load in journal.loads]
     after = 0
     while steps := journal.steps(("done", "lost"), after=after):
         after = steps[-1].id
@@ -63,6 +66,11 @@ def undo_report_of(journal: Journal, calls: int = 0) -> UndoReport:
             elif step.undo in ("refused", "failed"):
                 setattr(report, step.undo, getattr(report, step.undo) + 1)
                 if len(report.reasons) < _SHOWN:
-                    where = f"{journal.loads[step.load].module} row {step.row}"
-                    report.reasons[where] = "; ".join(step.reason)
+                    report.reasons[_where(step, modules)] = "; ".join(step.reason)
     return report
+
+
+def _where(step: Step, modules: Sequence[str]) -> str:
+    module = modules[step.load]
+    of_load = f" of load {step.load + 1}" if modules.count(module) > 1 else ""
+    return f"{module} row {step.row}{of_load}"

@@ -23,6 +23,7 @@ from vtiger_async.bulk.events import JobEvent
 from vtiger_async.bulk.holding import Hold
 from vtiger_async.bulk.journal import Journal
 from vtiger_async.bulk.linking import resolve
+from vtiger_async.bulk.matching import LINES
 from vtiger_async.bulk.settling import Settling, differences, plain
 from vtiger_async.bulk.steps import Step
 from vtiger_async.bulk.undo_report import UndoReport, undo_report_of
@@ -37,7 +38,11 @@ _GRACE: Final = 60.0
 _TRIES: Final = 5
 _MODIFIED: Final = "modifiedtime"
 _OWN: Final = frozenset({"id", _MODIFIED})
-_NOT_COMPARED: Final = frozenset({"_module", "label", "starred", "tags", "LineItems", "productid"})
+_NOT_COMPARED: Final = frozenset(
+    {"_module", "label", "starred", "tags", LINES, "LineItems_FinalDetails", "productid"}
+)
+_TOTALS: Final = frozenset({"balance", "hdnGrandTotal", "hdnSubTotal", "pre_tax_total"})
+"""What the CRM works out of a document's lines; the answer to a create has it in part."""
 
 
 async def undo_job(
@@ -52,7 +57,8 @@ async def undo_job(
 ) -> UndoReport:
     """Undo a job, the last step first; it can be ended at any instant, and called again.
 
-    Reading costs a call for each 100 records, each record that is put back another.
+    Reading costs a call for each 100 records, and one for each document whose lines were written;
+    each record that is put back costs another.
 
     Args:
         crm: The client.
@@ -161,6 +167,11 @@ class _Undo:
         info = self._loads[load]
         await anyio.to_thread.run_sync(resolve, self._journal, self._loads, steps)
         found = await self._settling.by_id(info, steps, whole=True)
+        for record_id in {str(step.record_id) for step in steps if LINES in step.fields} & set(
+            found
+        ):
+            # No query has lines, and whether somebody has changed them its fields do not tell.
+            found[record_id] = await self._settling.ask(partial(_retrieved, record_id))
         others = await self._others(steps)
         pending: list[tuple[Step, dict[str, Any]]] = []
         for step in steps:
@@ -215,7 +226,7 @@ class _Undo:
         sent = {*step.fields, *(() if link is None else link.fields)}
         lost = sorted(sent - old.keys()) if step.action != "create" else []
         is_doubted = step.undo == "sent" and step.action != "create" and not lost
-        if is_doubted and not differences(old, record, module):
+        if is_doubted and not (differences(old, record, module) or _other_lines(old, record)):
             step.undo = "done"  # the reply was lost, or the process ended
             return False
         if changed := _changed(step, record, link, module):
@@ -269,9 +280,22 @@ def _sending(step: Step, old: dict[str, Any]) -> Callable[[Crm], Any]:
     return lambda crm: crm.revise(record_id, old, replace_lines="LineItems" in old)
 
 
+async def _retrieved(record_id: str, crm: Crm) -> Record:
+    return await crm.retrieve(record_id)
+
+
+def _other_lines(left: Mapping[str, Any], record: Mapping[str, Any]) -> bool:
+    """Tell whether a document has other lines than it was left with, where that is known."""
+    lines = {LINES: left[LINES]} if LINES in left else {}
+    # Of a field that no answer shows nothing can be said.
+    return not all(change.is_ignored for change in silent_changes(lines, lines, record))
+
+
 def _changed(step: Step, record: Mapping[str, Any], link: Step | None, module: str) -> list[str]:
     """Return the fields of a record that are other than the job has left them."""
     left = {**plain(step.fields, module), **step.stored}
+    totals = _TOTALS if LINES in step.fields else frozenset[str]()
+    lines = left.pop(LINES, None) or step.fields.get(LINES)
     if link is not None:
         left |= {**plain(link.fields, module), **link.stored}
     found: list[str] = []
@@ -282,13 +306,15 @@ def _changed(step: Step, record: Mapping[str, Any], link: Step | None, module: s
     compared = {
         name: value
         for name, value in left.items()
-        if name in record and name not in _OWN and (record[name] or name not in own)
+        if name in record and name not in _OWN | totals and (record[name] or name not in own)
     }
+    if lines and _other_lines({LINES: lines}, record):
+        found.append(LINES)
     found += [change.field for change in silent_changes(compared, compared, record)]
     if "id" in step.stored:  # all that had a value is known: what has one now was given one
         found += [
             name
             for name, value in record.items()
-            if value and name not in left and name not in _NOT_COMPARED and name not in _OWN
+            if value and name not in left and name not in _NOT_COMPARED | _OWN | totals
         ]
     return found

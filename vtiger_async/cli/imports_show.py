@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from attrs import frozen
 
-from vtiger_async.bulk import JobInfo, JournalError, Plan, Report, UndoReport
+from vtiger_async.bulk import JobInfo, Plan, PlanUnfinishedError, Report, UndoReport
 from vtiger_async.bulk.journal import Journal
 from vtiger_async.bulk.reporting import report_of
 from vtiger_async.bulk.results import write_results
@@ -128,9 +128,7 @@ def standing_at(path: Path) -> Standing:
     """
     with closing(Journal.open(path)) as journal:
         if journal.state == "planning":
-            raise JournalError(
-                f"{path}: planning was not finished: delete the file, and plan again"
-            )
+            raise PlanUnfinishedError.of(path)
         report = report_of(journal)
         counts = journal.counts().items()
         steps = sum(count for (_, _, state), count in counts if state in OPEN)

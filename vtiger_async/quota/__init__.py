@@ -11,8 +11,7 @@ Remaining has shown them; and where nobody told its limit, the count at a refusa
 from __future__ import annotations
 
 import math
-import sys
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from attrs import define, field
 
@@ -33,6 +32,9 @@ from vtiger_async.quota.windows import (
     WindowUse,
 )
 
+if TYPE_CHECKING:
+    from vtiger_async.quota.hidden import HiddenLimit
+
 __all__ = ["Delay", "Ledger", "Priority", "Spread", "WindowName", "WindowUse"]
 
 Priority: TypeAlias = Literal["interactive", "sync", "bulk"]
@@ -45,14 +47,6 @@ _PROBES = 2
 _MINUTE_VIEW = 60.0
 _DAY_PROBE = 900.0
 """Seconds after which a day that was said to be used up is asked about again."""
-_HIDDEN_FIRST, _HIDDEN_MOST = 60.0, 900.0
-"""Seconds to wait on a 429 that no header explains: 60, doubling up to 15 minutes."""
-_LEAST_HOUR = 50
-"""Calls; a refusal at fewer in the hour is not the hour's: no edition has less than 100, of which
-other programs may have had some."""
-_DOUBT, _DOUBT_KNOWN, _RAISED = 3600.0, 86_400.0, 60.0
-"""Seconds after which a learned limit is raised: where calls that nothing showed may have been in
-the count, where every call of that hour was known, and once it is being raised."""
 _LATE = (1.0, 120.0)
 """Seconds by which a paced call may be late, by the minute's pace and by that of hour and day, and
 the next one still comes when it would have."""
@@ -82,14 +76,9 @@ class Ledger:
     _day: Counted = field(init=False)
     _windows: tuple[Counted, Counted, Counted] = field(init=False)
     _blocked: Delay = field(factory=lambda: Delay(-math.inf), init=False)
-    _refusals: int = field(default=0, init=False)
     _paced_at: tuple[float, ...] = field(default=(-math.inf, -math.inf), init=False)
     _gaps: tuple[float, ...] = field(default=(0.0, 0.0), init=False)
-    _learned_at: float | None = field(default=None, init=False)
-    _doubted_at: float = field(default=math.inf, init=False)
-    _raise: int = field(default=1, init=False)
-    _suspected: int = field(default=0, init=False)
-    _refused: SlidingWindow = field(factory=lambda: SlidingWindow(3600.0), init=False)
+    _hidden: HiddenLimit = field(init=False)
     _begun_at: float = field(default=math.inf, init=False)
     _evidence: Evidence = field(init=False)
     _watched_at: float = field(default=-math.inf, init=False)
@@ -109,6 +98,9 @@ class Ledger:
         self._hour = Counted("hour", hour, limits.hour, others, shown=False)
         self._day = Counted("day", day, self._own_share(limits.day), type(day)())
         self._windows = (self._minute, self._hour, self._day)
+        from vtiger_async.quota.hidden import HiddenLimit  # only where there is a client
+
+        self._hidden = HiddenLimit(self._hour, limits.hour)
         self._evidence = Evidence(self._minute, self._day)
         self.pacer = Pacer(self._minute, self._hour, self._day, even=self.spread == "even")
 
@@ -197,15 +189,15 @@ class Ledger:
             seen: What its headers say.
         """
         self.in_flight -= 1
+        self._hidden.answered(now, sent_at)
         for counted in self._windows:
             counted.window.add(now)
         self._begun_at = min(self._begun_at, now)
         self.pacer.lag += 0.1 * (now - sent_at - self.pacer.lag)
-        if self._learned_at is not None and sent_at < self._learned_at and self._hour.limit:
-            self._hour.limit += 1  # it was under way when the limit was met, and was granted
-        if now >= self._doubted_at:
-            self._doubt(now)
         if seen.minute_limit is not None:
+            told = self.limits.minute is not None or self.limits.hour is not None
+            if seen.minute_limit != self._minute.limit and not told:
+                self._hidden.suppose(now, seen.minute_limit)
             self._minute.limit = seen.minute_limit
         if seen.day_limit is not None:
             self._day.limit = self._own_share(seen.day_limit)
@@ -274,7 +266,7 @@ class Ledger:
             jitter: Seconds, positive; so that clients do not all come back at once.
         """
         window: WindowName = "minute"
-        self._refused.add(now)
+        self._hidden.refuse(now)
         if seen.day_remaining == 0:
             window = "day"
             wait = self._day_ends(now) - now
@@ -282,52 +274,25 @@ class Ledger:
             wait = 60.0 if seen.reset_in is None else seen.reset_in
         else:
             window = "hour"
-            wait = self._learn(now, seen)
-        self._refusals += 1
+            whole = self._is_whole(now)
+            wait = self._hidden.learn(now, seen, self._minute.view, whole=whole)
         if seen.retry_after is not None:
             wait = seen.retry_after
         self._blocked = Delay(max(self._blocked.until, now + wait + jitter), window)
         return self._blocked.until - now
 
-    def _learn(self, now: float, seen: Observation) -> float:
-        """Take the count of the last hour for the limit that no header shows; return the wait.
-
-        A refusal that does not say that the minute has calls left may be the minute's: that is
-        waited for first, and where it did not help, the count at the first refusal is taken.
-        """
-        known = self._hour.used(now) - self._refused.used(now)
-        sure = seen.minute_remaining is not None
-        if not sure and self._refusals == 0:
-            self._suspected = known
-            view = self._minute.view
-            return _HIDDEN_FIRST if view is None else min(60.0, max(0.0, view.ends_at - now))
-        known = known if sure else min(known, self._suspected)
-        if self._refusals == (0 if sure else 1) and known >= _LEAST_HOUR:
-            self._hour.limit = min(known, self._hour.limit or known)
-            self._learned_at = now
-            # Calls from before the first one here, and those that nothing shows, were in the count.
-            whole = self._day.view is not None and now - self._begun_at >= self._hour.window.span
-            self._doubted_at = now + (_DOUBT_KNOWN if whole else _DOUBT)
-            self._raise = 1
-        return min(_HIDDEN_MOST, _HIDDEN_FIRST * 2.0**self._refusals)
-
-    def _doubt(self, now: float) -> None:
-        """Raise a learned limit: by one call, then by twice as many each minute, until refused.
-
-        Other programs may have used a part of what was granted when it was learned, and gone since.
-        """
-        if self._hour.limit is not None:
-            told = self.limits.hour
-            self._hour.limit = min(self._hour.limit + self._raise, told or sys.maxsize)
-            self._raise = min(2 * self._raise, max(1, self._hour.limit // 10))
-            if self._hour.limit == told:
-                self._doubted_at = math.inf
-                return
-        self._doubted_at = now + _RAISED
+    def _is_whole(self, now: float) -> bool:
+        """Return whether every call of the last hour is known, those of other programs too."""
+        if self._day.view is None:
+            return False  # what shows others best
+        before = self._evidence.before
+        if before is not None and before <= 0:
+            return True  # no call was made on this day before the first one here
+        return now - self._begun_at >= self._hour.window.span
 
     def accept(self) -> None:
         """Note that a call was not refused: the next unexplained 429 counts as the first."""
-        self._refusals = 0
+        self._hidden.accept()
 
     def uses(self, now: float) -> tuple[WindowUse, WindowUse, WindowUse]:
         """Return the three windows as they stand."""

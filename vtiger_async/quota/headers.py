@@ -144,6 +144,7 @@ class Evidence:
         day: The day.
         fixed: Whether the minute goes from one boundary to the next; None while unknown.
         ends_at: When the minute ends, by the newest answer; the next call leaves a sliding one.
+        before: Calls of the day that were made before the first one here; None while unknown.
     """
 
     minute: Counted
@@ -151,7 +152,7 @@ class Evidence:
     fixed: bool | None = None
     ends_at: float = field(default=-math.inf, init=False)
     _whole: bool = field(default=False, init=False)
-    _gap: int | None = field(default=None, init=False)
+    before: int | None = field(default=None, init=False)
 
     def reset(self, ends_at: float) -> float:
         """Tell a fixed minute from a sliding one by how its reset moves; return the reset.
@@ -207,13 +208,13 @@ class Evidence:
             return 0
         logs = (self.day.window, self.day.others)
         if any(log.used(now) and log.frees_at(now, 1) <= now + _DAY_EDGE for log in logs):
-            self._gap = None  # what leaves is known to five minutes only
+            self.before = None  # what leaves is known to five minutes only
             return 0
         known = sum(log.used(now) for log in logs)
         gap = seen.day_limit - seen.day_remaining - known - in_flight
         slip = _SLIP + in_flight if in_flight else 0
-        if self._gap is None:
-            self._gap = gap + in_flight  # they may not have been counted there
-        elif gap < self._gap - slip:
-            self._gap = gap
-        return max(0, gap - self._gap)
+        if self.before is None:
+            self.before = gap + in_flight  # they may not have been counted there
+        elif gap < self.before - slip:
+            self.before = gap
+        return max(0, gap - self.before)

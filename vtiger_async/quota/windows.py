@@ -54,7 +54,8 @@ class WindowUse:
 
     Attributes:
         name: `"minute"`, `"hour"` or `"day"`.
-        limit: Calls it allows; None where unknown.
+        limit: Calls it allows; None where unknown. No header shows the hour's: where it was not
+            given, it is supposed from the minute's, or was learned from a refusal.
         used: Own calls that count in it.
         remaining: Calls that may still be made, after the own count and the headers; None where
             nothing is known.
