@@ -165,7 +165,8 @@ def run_on_terminal(
         while patience:
             if not select.select([ours], [], [], 1)[0]:
                 patience -= 1
-                if asked:  # Ctrl-C just before the program begins to read is not heard
+                # Ctrl-C just before the program begins to read is not heard; heard twice, it kills.
+                if asked and typed == "\x03" and b"interrupted" not in shown:
                     os.write(ours, typed.encode())
                 continue
             try:
