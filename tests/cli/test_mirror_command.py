@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import signal
+import sqlite3
 import subprocess
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +86,33 @@ def test_what_makes_no_sense_costs_no_call(
     with served_here(monkeypatch, limits=False) as sandbox:
         assert run_here(capsys, "mirror", *wrong).code == 2
         assert sandbox.ledger()["calls"] == {}
+
+
+def test_a_place_that_cannot_be_used_costs_no_call(
+    capsys: Capture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that is no database is refused with exit code 2, by a round and by status."""
+    (tmp_path / "notes.txt").write_text("not a database, " * 100)
+    to = f"sqlite:///{tmp_path / 'notes.txt'}"
+    with served_here(monkeypatch, limits=False) as sandbox:
+        done = run_here(capsys, "mirror", "Contacts", "--to", to)
+        assert (done.code, done.out) == (2, "")
+        assert "notes.txt" in done.err
+        assert run_here(capsys, "mirror", "status", "--to", to).code == 2
+        assert sandbox.ledger()["calls"] == {}
+
+
+def test_lines_of_documents_are_left_out_on_request(
+    capsys: Capture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With --no-line-items no table of lines is made."""
+    to = f"sqlite:///{tmp_path / 'crm.db'}"
+    with served_here(monkeypatch, limits=False):
+        assert run_here(capsys, "mirror", "Invoice", "--to", to, "--no-line-items").code == 0
+    with closing(sqlite3.connect(tmp_path / "crm.db")) as database:
+        names = {name for (name,) in database.execute("SELECT name FROM sqlite_master")}
+    assert "Invoice" in names
+    assert "Invoice_LineItems" not in names
 
 
 def test_standard_output_is_the_data_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

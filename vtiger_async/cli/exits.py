@@ -23,6 +23,7 @@ from vtiger_async.errors import (
     VtigerError,
 )
 from vtiger_async.exports.errors import ExportError
+from vtiger_async.mirror.errors import SinkError
 
 __all__ = ["EXIT_CODES", "ExitCode", "exit_code_of", "exits", "fail", "note", "printable"]
 
@@ -51,6 +52,7 @@ EXIT_CODES: Final[dict[type[VtigerError], ExitCode]] = {
     VtigerError: ExitCode.ERROR,
     BulkError: ExitCode.USAGE,
     ExportError: ExitCode.USAGE,
+    SinkError: ExitCode.USAGE,
     ConfigurationError: ExitCode.USAGE,
     InvalidArgumentError: ExitCode.USAGE,
     InvalidIdError: ExitCode.USAGE,

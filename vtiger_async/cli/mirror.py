@@ -72,6 +72,13 @@ def mirror(
     drift: Annotated[
         OnDrift, typer.Option(help="If a module's fields change: follow, leave it so, or fail.")
     ] = "evolve",
+    line_items: Annotated[
+        bool,
+        typer.Option(
+            "--line-items/--no-line-items",
+            help="Retrieve quotes, orders and invoices for their lines, a call for each change.",
+        ),
+    ] = True,
     explains: Annotated[
         bool, typer.Option("--explain", help="Only tell what a round would cost.")
     ] = False,
@@ -90,7 +97,7 @@ def mirror(
         status(to, Output.on_stdout(connection.output))
         return
     seconds = seconds_of(every)
-    wanted = Wanted(modules, _with_state(to, state), deletes, drift, reconcile)
+    wanted = Wanted(modules, _with_state(to, state), deletes, drift, reconcile, line_items)
     codes: list[ExitCode] = []
 
     async def job(session: Session) -> None:

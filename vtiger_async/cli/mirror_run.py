@@ -44,6 +44,7 @@ class Wanted:
         deletes: What becomes of rows of what is gone.
         drift: What is done when fields change.
         reconcile: The budget.
+        line_items: Whether documents are retrieved for their line items.
     """
 
     modules: list[str]
@@ -51,6 +52,7 @@ class Wanted:
     deletes: Deletes
     drift: OnDrift
     reconcile: str
+    line_items: bool = True
 
     @property
     def is_on_stdout(self) -> bool:
@@ -170,6 +172,7 @@ def _mirror(session: Session, wanted: Wanted, progress: _Progress) -> Mirror:
         deletes=wanted.deletes,
         drift=wanted.drift,
         reconcile=wanted.reconcile,
+        line_items=wanted.line_items,
         on_event=progress.heed,
     )
 

@@ -161,6 +161,7 @@ class JobOperations(RecordOperations):
         deletes: Deletes = "tombstone",
         drift: OnDrift = "evolve",
         reconcile: str | int | None = "5%",
+        line_items: bool = True,
         on_event: Callable[[MirrorEvent], object] | None = None,
     ) -> Mirror:
         """Return a mirror of modules: await it, or `follow()` it; see `vtiger_async.mirror`.
@@ -177,6 +178,9 @@ class JobOperations(RecordOperations):
                 them and keeps new fields in `_extra`, `"fail"` ends with the module.
             reconcile: Calls a day to find what no changes tell: a share of the day's limit, a
                 number, or None for none.
+            line_items: Whether quotes, orders and invoices are retrieved for their lines, a call
+                for each that is new or has changed. False saves these calls; what only retrieve
+                tells of a document (its discount, its shipping) is then empty.
             on_event: Is called with each event, see `vtiger_async.mirror.events`.
 
         Raises:
@@ -187,7 +191,7 @@ class JobOperations(RecordOperations):
         from vtiger_async.mirror.options import Options
         from vtiger_async.mirror.sinks import sink_of
 
-        options = Options.of(modules, drift, reconcile, on_event)
+        options = Options.of(modules, drift, reconcile, on_event, line_items=line_items)
         wait = max(self._options.max_wait, _MIRROR_WAIT)
         view = cast("MirrorCrm", self).with_options(
             priority=self._options.priority or "sync", max_wait=wait

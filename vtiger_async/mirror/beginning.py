@@ -65,7 +65,7 @@ def seconds_of(text: object) -> float | None:
 
 async def begun(
     crm: Crm, sink: Sink, module: Module, stored: ModuleState | None, scope: SyncScope,
-    on_drift: OnDrift,
+    on_drift: OnDrift, *, line_items: bool = True,
 ) -> tuple[ModuleState, str]:  # fmt: skip
     """Return where a module stands, with its tables made, and what has changed in its fields.
 
@@ -76,29 +76,34 @@ async def begun(
         stored: Where the module stood; None where it was never begun.
         scope: Whose changes the server tells.
         on_drift: What is done when fields have changed.
+        line_items: Whether line items are kept.
 
     Raises:
         SchemaDriftError: They have, and that was not to be.
     """
-    table, lines = table_of(module), lines_table_of(module)
+    table, lines = table_of(module), lines_table_of(module) if line_items else None
     if stored is None:
-        state = ModuleState(module.name, "snapshot", table, lines)
+        state = ModuleState(module.name, "snapshot", table, lines, line_items)
         state = await restarted(crm, module, state, scope)
         await sink.prepare(state, None)
         return state, ""
     found = drift(stored.table, table)
     of_lines = drift(stored.lines, lines) if stored.lines and lines else Drift()
     said = "; ".join([str(found)] * bool(found) + [f"line items: {of_lines}"] * bool(of_lines))
-    if not said or on_drift == "freeze":
-        return stored, said
-    if on_drift == "fail":
+    if said and on_drift == "fail":
         raise SchemaDriftError(f"the fields are others: {said}", module=module.name)
-    state = evolve(stored, table=table, lines=lines)
-    if found.alters_rows or of_lines.alters_rows:
+    is_turned_on = lines is not None and not stored.line_items
+    state = evolve(stored, lines=stored.lines or lines, line_items=line_items)
+    alters_rows = False
+    if said and on_drift == "evolve":
+        state = evolve(state, table=table, lines=lines or stored.lines)
+        alters_rows = found.alters_rows or of_lines.alters_rows
+    if alters_rows or is_turned_on:
         # Changes go on from where they stood: what comes of them is newer than what is read now.
         phase = "snapshot" if stored.phase == "deltas" else stored.phase
         state = evolve(state, phase=phase, token=None, rewrite=True)
-    await sink.prepare(state, stored)
+    if state != stored:
+        await sink.prepare(state, stored)
     return state, said
 
 

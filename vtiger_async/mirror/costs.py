@@ -15,7 +15,11 @@ __all__ = ["cost_of_round"]
 
 
 async def cost_of_round(
-    crm: Crm, modules: Sequence[str], states: Mapping[str, ModuleState]
+    crm: Crm,
+    modules: Sequence[str],
+    states: Mapping[str, ModuleState],
+    *,
+    line_items: bool = True,
 ) -> Cost:
     """Return what a round will cost, for a count(*) of each module.
 
@@ -23,8 +27,11 @@ async def cost_of_round(
         crm: The client.
         modules: The modules.
         states: Where they stand; what is not there is begun.
+        line_items: Whether documents are retrieved for their line items.
     """
-    parts = [await _cost_of(crm, module, states.get(module)) for module in modules]
+    parts = [
+        await _cost_of(crm, module, states.get(module), line_items=line_items) for module in modules
+    ]
     records = [part.records for part in parts if part.records is not None]
     return cost_of(
         ", ".join(modules),
@@ -37,7 +44,10 @@ async def cost_of_round(
     )
 
 
-async def _cost_of(crm: Crm, module: str, state: ModuleState | None) -> Cost:
+async def _cost_of(crm: Crm, module: str, state: ModuleState | None, *, line_items: bool) -> Cost:
+    has_lines = line_items and module in LINE_MODULES
+    if state is not None and has_lines and not state.line_items:
+        state = None  # they are wanted from now on, so all of it is read again
     try:
         found = await _reading(crm, module, state)
     except ApiError as error:
@@ -45,7 +55,7 @@ async def _cost_of(crm: Crm, module: str, state: ModuleState | None) -> Cost:
         return cost_of(module, 2, None, crm.quota.plan, spent=1, note=note)
     # Its description; and behind a snapshot the changes, once.
     calls = found.calls + 1 + (state is None or state.phase == "snapshot")
-    if module in LINE_MODULES:
+    if has_lines:
         calls += found.records or 0  # only `retrieve` has line items
     return cost_of(module, calls, found.records, crm.quota.plan, spent=found.spent, note=found.note)
 

@@ -176,7 +176,9 @@ class Mirror:
 
         can_tell = hasattr(self._sink, "look")
         states = (await self.status()).states if can_tell else dict[str, ModuleState]()
-        return await cost_of_round(self._crm, self.modules, states)
+        return await cost_of_round(
+            self._crm, self.modules, states, line_items=self._options.line_items
+        )
 
     async def _open(self) -> None:
         states = await self._sink.open(self._crm.url)
@@ -242,6 +244,7 @@ class Mirror:
             tally,
             scope="application" if await self._sees_all() else "userandgroup",
             on_drift=self._options.drift,
+            line_items=self._options.line_items,
             a_day=0.0 if budget is None else budget / len(self.modules),
             tell=self._tell,
         )
@@ -267,6 +270,8 @@ class Mirror:
 
     async def _note(self, state: ModuleState | None) -> str:
         notes: list[str] = []
+        if state is not None and state.lines is not None and not state.line_items:
+            notes.append(f"line items are no longer kept: {state.lines.name} stays as it was")
         if state is not None and state.phase != "difference" and state.looked_at is not None:
             if not await self._sees_all():
                 notes.append(

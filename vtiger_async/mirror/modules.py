@@ -37,6 +37,7 @@ async def bring_up(
     *,
     scope: SyncScope,
     on_drift: OnDrift,
+    line_items: bool,
     a_day: float,
     tell: Callable[[MirrorEvent], object],
 ) -> None:
@@ -51,6 +52,7 @@ async def bring_up(
         tally: What is counted.
         scope: Whose changes the server tells.
         on_drift: What is done when the module's fields have changed.
+        line_items: Whether documents are retrieved for their line items.
         a_day: The calls a day for reconciliation.
         tell: Is called with each event.
 
@@ -60,7 +62,9 @@ async def bring_up(
     stored = states.get(name)
     # A description that was kept may be older than the server's time that is wanted for a start.
     module = await crm.describe(name, refresh=stored is None)
-    state, tally.drift = await begun(crm, sink, module, stored, scope, on_drift)
+    state, tally.drift = await begun(
+        crm, sink, module, stored, scope, on_drift, line_items=line_items
+    )
     states[name] = state
     rows = RowMaker(state.table, module, state.lines)
     work = Work(crm, sink, clock, module, state, scope, tally, tell, rows)

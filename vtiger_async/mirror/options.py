@@ -25,12 +25,14 @@ class Options:
         drift: What is done when a module's fields change.
         budget: The calls a day for reconciliation.
         on_event: Is called with each event.
+        line_items: Whether documents are retrieved for their line items.
     """
 
     modules: tuple[str, ...]
     drift: OnDrift = "evolve"
     budget: Budget = Budget.of(None)  # noqa: RUF009 - it is frozen
     on_event: Callable[[MirrorEvent], object] | None = None
+    line_items: bool = True
 
     @classmethod
     def of(
@@ -39,6 +41,8 @@ class Options:
         drift: OnDrift,
         reconcile: str | int | None,
         on_event: Callable[[MirrorEvent], object] | None,
+        *,
+        line_items: bool = True,
     ) -> Options:
         """Return the options that a user gives.
 
@@ -52,4 +56,4 @@ class Options:
             raise InvalidArgumentError(f"a module is named twice: {', '.join(names)}")
         if drift not in get_args(OnDrift):
             raise InvalidArgumentError(f"drift is 'evolve', 'freeze' or 'fail', not {drift!r}")
-        return cls(names, drift, Budget.of(reconcile), on_event)
+        return cls(names, drift, Budget.of(reconcile), on_event, line_items)

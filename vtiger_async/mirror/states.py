@@ -26,7 +26,8 @@ class ModuleState:
         module: The module.
         phase: What is done next.
         table: The table as it was last made or changed.
-        lines: The table of its line items, where it has any.
+        lines: The table of its line items, where it has any that are kept, or were.
+        line_items: Whether line items are kept; where not, `lines` stays as it was.
         token: Where the snapshot stands: the `resume_token` of its query.
         cursor: Where the deltas stand: the cursor of the sync; in a snapshot, where they will
             begin.
@@ -46,6 +47,7 @@ class ModuleState:
     phase: Phase
     table: Table
     lines: Table | None = None
+    line_items: bool = True
     token: str | None = None
     cursor: str | None = None
     checked: int = 0

@@ -23,7 +23,7 @@ from vtiger_async.models.records import Record
 from vtiger_async.tables import Row, RowMaker
 from vtiger_async.tables.describing import is_of_a_line
 from vtiger_async.tables.rows import OF_RETRIEVE
-from vtiger_async.types import RecordId, SyncScope
+from vtiger_async.types import LINE_MODULES, RecordId, SyncScope
 from vtiger_async.vtql import Select, select
 
 __all__ = ["Work", "is_readable"]
@@ -77,6 +77,11 @@ class Work:
         """Whether the server tells all changes."""
         return self.scope == "application"
 
+    @property
+    def keeps_lines(self) -> bool:
+        """Whether records are retrieved for their line items."""
+        return self.state.line_items and self.state.lines is not None
+
     def statement(self) -> Select:
         """Return what is asked for all records.
 
@@ -84,7 +89,7 @@ class Work:
         line, and a page of a hundred rows fewer records (measured on Vtiger 8.4), nor what only
         retrieve tells.
         """
-        if self.state.lines is None:
+        if self.name not in LINE_MODULES:
             return select(self.name)
         named = filter(_NAME.fullmatch, self.module.fields)
         whole = (one for one in named if not one.startswith(OF_RETRIEVE))
@@ -114,9 +119,9 @@ class Work:
                 with line items are not, since each costs a call.
         """
         made = [(record, self._row(record)) for record in records]
-        if not all_of_them or (self.state.lines is not None and not self.state.rewrite):
+        if not all_of_them or (self.keeps_lines and not self.state.rewrite):
             made = await self._changed(made)
-        if self.state.lines is None:
+        if not self.keeps_lines:
             upserts = [Upsert(record.id, row) for record, row in made]
             await self.commit(state, upserts, gone)
             return len(upserts)
