@@ -62,7 +62,7 @@ def test_what_cannot_be_carried_out_spends_no_call(
 def test_a_failure_says_how_to_go_on(instance: Instance, capsys: Capture, tmp_path: Path) -> None:
     """The same command: it then has the pages that were read already."""
     arguments = ("export", "Contacts", "--to", str(tmp_path / "some.jsonl"))
-    instance.order("500", operation="query", after=2, times=9)
+    instance.order("503", operation="query", after=2, retry_after=80_000.0)
     failed = run_here(capsys, *arguments)
     assert failed.code == 7
     assert "to go on, give the same command again" in failed.err
