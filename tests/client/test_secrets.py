@@ -143,7 +143,7 @@ async def calls_on_sessions(sandbox: Sandbox, url: str, *, options: Any) -> list
     errors: list[VtigerError] = []
     retry = RetryPolicy(base=0.0)
     async with VtigerClient(
-        url, "admin", KEY, session_api=True, retry=retry, timeout=0.2, **options
+        url, "admin", KEY, session_api=True, retry=retry, timeout=1.0, **options
     ) as crm:
         await crm.create("Leads", {"lastname": "Private", "assigned_user_id": "19x1"})
         sandbox.end_sessions()
