@@ -12,7 +12,7 @@ from decimal import Decimal
 
 from vtiger_async.errors import InvalidArgumentError
 
-__all__ = ["NUMBER_FORM", "SEPARATOR", "multi_picklist_values", "scalar_text"]
+__all__ = ["NUMBER_FORM", "SEPARATOR", "is_sendable", "multi_picklist_values", "scalar_text"]
 
 SEPARATOR = " |##| "
 """Between the values of a multi-picklist (measured on Vtiger 8.4)."""
@@ -22,6 +22,17 @@ NUMBER_FORM = re.compile(r"[+-]?(?:\d{1,400}\.?\d{0,400}|\.\d{1,400})", re.ASCII
 
 _MAX_EXPONENT = 400
 """Digits before or behind the point; a Decimal may ask for a billion of them."""
+
+
+def is_sendable(text: str) -> bool:
+    """Tell whether UTF-8 can carry a text: a lone surrogate, as JSON may hold one, it cannot."""
+    if text.isascii():
+        return True
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def scalar_text(value: object, where: str) -> str:

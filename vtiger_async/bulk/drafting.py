@@ -10,7 +10,7 @@ from attrs import define, field
 
 from vtiger_async.bulk.convert import Converted
 from vtiger_async.bulk.drafts import Draft
-from vtiger_async.bulk.keys import folded, is_sendable
+from vtiger_async.bulk.keys import folded
 from vtiger_async.bulk.lines import add_row, has_line_columns, with_lines
 from vtiger_async.bulk.matching import LINES
 from vtiger_async.bulk.preparing import Prepared
@@ -19,6 +19,7 @@ from vtiger_async.bulk.rows import Row
 from vtiger_async.errors import InvalidArgumentError
 from vtiger_async.problems import Problem
 from vtiger_async.types import FieldValue
+from vtiger_async.values import is_sendable
 from vtiger_async.wire.encode import encode_element
 
 __all__ = ["Drafts", "created_fields"]

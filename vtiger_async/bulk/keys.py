@@ -20,13 +20,13 @@ from vtiger_async.bulk.pages import PAGE, Pages
 from vtiger_async.models.metadata import Module
 from vtiger_async.models.records import Record
 from vtiger_async.types import ID_FORM, LINE_MODULES
-from vtiger_async.values import NUMBER_FORM
+from vtiger_async.values import NUMBER_FORM, is_sendable
 from vtiger_async.vtql import F, select
 from vtiger_async.vtql.lexemes import quote
 from vtiger_async.vtql.normal import URL_BYTES, encoded_length
 from vtiger_async.vtql.tree import AllOf, AnyOf, Expression
 
-__all__ = ["Lookup", "folded", "folded_key", "is_sendable"]
+__all__ = ["Lookup", "folded", "folded_key"]
 
 _SEPARATOR: Final = "\x1f"
 """Between the values of a key of several fields: the unit separator, which no cell holds."""
@@ -85,17 +85,6 @@ _CANONICAL: Final[Mapping[str, Callable[[str], str]]] = {
     "boolean": _boolean,
 }
 """How values of a type are compared, where it is not as text."""
-
-
-def is_sendable(text: str) -> bool:
-    """Tell whether UTF-8 can carry a text: a lone surrogate, as JSON may hold one, it cannot."""
-    if text.isascii():
-        return True
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 class Lookup:

@@ -18,6 +18,7 @@ from vtiger_async.tables.cells import Reader, reader_of
 from vtiger_async.tables.describing import OWN, is_of_a_line
 from vtiger_async.tables.schema import Cell, Row, Table
 from vtiger_async.types import LINE_MODULES, RecordId, is_list, is_map
+from vtiger_async.values import is_sendable
 
 __all__ = ["OF_RETRIEVE", "RowMaker"]
 
@@ -180,7 +181,7 @@ class _Cells:
         """Put aside what no store can hold, and fill the cell of what has no other place."""
         # One look at all the texts together: each on its own would cost as much as all the rest.
         together = "".join(said)
-        if "\x00" in together or not _is_utf8(together):
+        if "\x00" in together or not is_sendable(together):
             for name, place, _ in self._fields:
                 cell = cells[place]
                 cells[place] = _storable(cell, _replaced)
@@ -213,20 +214,10 @@ def _said(value: Any) -> str:
         return _canonical(value)
 
 
-def _is_utf8(text: str) -> bool:
-    if text.isascii():
-        return True
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
 def _storable(value: Any, mend: Callable[[str], str]) -> Any:
     """Return a value in which each text that stores cannot hold is mended."""
     if isinstance(value, str):
-        return value if "\x00" not in value and _is_utf8(value) else mend(value)
+        return value if "\x00" not in value and is_sendable(value) else mend(value)
     if is_list(value):
         return [_storable(item, mend) for item in value]
     if is_map(value):
