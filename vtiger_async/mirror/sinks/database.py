@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any, Protocol
 
 from vtiger_async.tables.schema import Kind, Row, Table
 
-__all__ = ["Database", "quoted"]
+__all__ = ["Database", "quoted", "transaction"]
 
 
 def quoted(name: str) -> str:
@@ -55,10 +55,6 @@ class Database(Protocol):
         """Close it, and let others write."""
         ...
 
-    def transaction(self) -> AbstractContextManager[None]:
-        """Return what keeps all that is done within it, or, after an error, nothing."""
-        ...
-
     def explained(self) -> AbstractContextManager[None]:
         """Return what turns the library's errors into SinkError, without secrets."""
         ...
@@ -86,3 +82,16 @@ class Database(Protocol):
     def insert(self, table: Table, rows: Sequence[Row]) -> None:
         """Add rows."""
         ...
+
+
+@contextmanager
+def transaction(database: Database) -> Generator[None]:
+    """Keep all that is done in a database within the block, or, after an error, nothing."""
+    database.execute("BEGIN")
+    try:
+        yield
+        database.execute("COMMIT")
+    except BaseException:
+        with suppress(Exception):  # a commit that failed, or a lost connection, has ended it
+            database.execute("ROLLBACK")
+        raise

@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
@@ -132,18 +132,6 @@ class DuckDBDatabase:
         lock, self._lock = self._lock, None
         if lock is not None:
             lock.release()
-
-    @contextmanager
-    def transaction(self) -> Generator[None]:
-        """Keep all that is done within, or, after an error, nothing."""
-        self.execute("BEGIN")
-        try:
-            yield
-            self.execute("COMMIT")
-        except BaseException:
-            with suppress(Exception):  # a commit that failed has ended the transaction
-                self.execute("ROLLBACK")
-            raise
 
     @contextmanager
     def explained(self) -> Generator[None]:

@@ -165,18 +165,6 @@ class PostgresDatabase:
             opened.close()
 
     @contextmanager
-    def transaction(self) -> Generator[None]:
-        """Keep all that is done within, or, after an error, nothing."""
-        self.execute("BEGIN")
-        try:
-            yield
-            self.execute("COMMIT")
-        except BaseException:
-            with suppress(Exception):  # a connection that is lost has ended the transaction
-                self.execute("ROLLBACK")
-            raise
-
-    @contextmanager
     def explained(self) -> Generator[None]:
         """Turn what psycopg says into SinkError, without the password."""
         from psycopg import Error

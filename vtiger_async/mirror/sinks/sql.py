@@ -11,7 +11,7 @@ from attrs import define, field
 from vtiger_async.mirror.batches import Batch, Gone
 from vtiger_async.mirror.errors import SinkError
 from vtiger_async.mirror.sink import Deletes, Look
-from vtiger_async.mirror.sinks.database import Database
+from vtiger_async.mirror.sinks.database import Database, transaction
 from vtiger_async.mirror.sinks.shaping import shape
 from vtiger_async.mirror.sinks.stored import FORM, check_form, check_instance, moment, state_of
 from vtiger_async.mirror.sinks.worker import Worker
@@ -116,7 +116,7 @@ class SqlSink:
             raise SinkError(f"{self.database.what}: this sink is open already")
         self.database.connect(writing=True)
         try:
-            with self.database.transaction():
+            with transaction(self.database):
                 for name, columns in _META:
                     self.database.execute(
                         f"CREATE TABLE IF NOT EXISTS {self.database.name(name)} ({columns})"
@@ -158,7 +158,7 @@ class SqlSink:
         tables = [(state.table, before.table if before else None)]
         if state.lines is not None:
             tables.append((state.lines, before.lines if before else None))
-        with self.database.transaction():
+        with transaction(self.database):
             own = {name for (name,) in self._execute("SELECT name FROM {_vtiger_tables}")}
             if before is None and state.lines is not None and state.lines.name in own:
                 # What is left of a module whose main table somebody has dropped.
@@ -179,7 +179,7 @@ class SqlSink:
 
     def _committed(self, batch: Batch) -> None:
         state = batch.state
-        with self.database.transaction():
+        with transaction(self.database):
             self._write(batch)
             self._execute(
                 "UPDATE {_vtiger_modules} SET state = $1 WHERE module = $2",
