@@ -51,6 +51,8 @@ class Profile:
             of several words is refused.
         document_discounts_hidden: Whether a query takes the discounts of a document for those of
             its lines, since their columns have the same names.
+        one_status_in_sync: Whether a sync sends the status of a task as `taskstatus` and as
+            `eventstatus`, whatever is stored as the other.
         starred_by_writer: Whether `starred` is empty for everyone but who wrote the record last,
             who stands for those that have looked at it.
         works_out_values: Whether the CRM works out how long an activity lasts, when to remind of
@@ -98,6 +100,7 @@ class Profile:
     defaults_apply: bool = True
     words_are_no_dates: bool = False
     document_discounts_hidden: bool = False
+    one_status_in_sync: bool = False
     starred_by_writer: bool = False
     works_out_values: bool = False
     numbers_repeat: bool = False
@@ -159,6 +162,7 @@ PROFILES: dict[ProfileName, Profile] = {
         defaults_apply=False,
         words_are_no_dates=True,
         document_discounts_hidden=True,
+        one_status_in_sync=True,
         starred_by_writer=True,
         works_out_values=True,
         numbers_repeat=True,

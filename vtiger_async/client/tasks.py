@@ -1,0 +1,65 @@
+"""Tasks as a sync tells them: with one status in the place of two.
+
+Open-source Vtiger sends `taskstatus` as `eventstatus`, too, in a sync of Calendar, or the other way
+round where there is no `taskstatus`; query and retrieve show each for itself (measured on 8.4).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final, Protocol
+
+from attrs import evolve
+
+from vtiger_async.models.records import Record
+from vtiger_async.vtql import F, Select, select
+
+if TYPE_CHECKING:
+    from vtiger_async.client.query import Query
+    from vtiger_async.client.sync import Change
+
+__all__ = ["with_own_statuses"]
+
+_STATUSES: Final = ("taskstatus", "eventstatus")
+_PAGE: Final = 100
+
+
+class Asking(Protocol):
+    """What may be asked."""
+
+    def query(self, query: Select) -> Query:
+        """Return the records of a statement."""
+        ...
+
+
+async def with_own_statuses(source: Asking, changes: Sequence[Change]) -> list[Change]:
+    """Return changes of Calendar with the statuses that a query shows.
+
+    Only tasks whose two statuses are the same are asked for, 100 to a call. One that is changed
+    again meanwhile stays as it is: that change is told as the next.
+
+    Args:
+        source: What may be asked.
+        changes: The changes of a page.
+    """
+    told = (change.record for change in changes if change.record is not None)
+    doubtful = list({record.id: None for record in told if _is_doubtful(record)})
+    shown: dict[str, Record] = {}
+    for at in range(0, len(doubtful), _PAGE):
+        some = F["id"].in_(doubtful[at : at + _PAGE])
+        statement = select("Calendar", "modifiedtime", *_STATUSES).where(some)
+        shown |= {record.id: record for record in await source.query(statement).all()}
+    return [_with_own(change, shown.get(change.id)) for change in changes]
+
+
+def _is_doubtful(record: Record) -> bool:
+    task, event = (record.get(name) for name in _STATUSES)
+    return bool(task) and task == event
+
+
+def _with_own(change: Change, shown: Record | None) -> Change:
+    told = change.record
+    if told is None or shown is None or told.get("modifiedtime") != shown.get("modifiedtime"):
+        return change
+    statuses = {name: shown.get(name) for name in _STATUSES}
+    return evolve(change, record=Record({**told.fields, **statuses}, told.module))
