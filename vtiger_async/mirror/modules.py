@@ -72,6 +72,7 @@ async def bring_up(
         tell(Drifted(work.now(), name, tally.drift))
     try:
         await _read(work)
+        await work.settle()
         await work.commit(work.at_head())
         await reconcile(work, a_day)
     finally:

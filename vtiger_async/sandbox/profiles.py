@@ -49,6 +49,8 @@ class Profile:
             boolean that nobody sent is 0, and only a document's conversion rate is filled in.
         words_are_no_dates: Whether a single word in a date is stored as no date at all, where text
             of several words is refused.
+        dependents_go: Whether the deals and quotes of an organisation are deleted with it, and the
+            purchase orders of a vendor, without a change of their `modifiedtime`.
         document_discounts_hidden: Whether a query takes the discounts of a document for those of
             its lines, since their columns have the same names.
         one_status_in_sync: Whether a sync sends the status of a task as `taskstatus` and as
@@ -71,7 +73,7 @@ class Profile:
         lines_cannot_change: Whether `update` and `revise` with LineItems end in HTTP 500, after
             the new lines took the place of the old ones and before the totals are worked out; and
             `create` with the tax type `individual`, after the document is stored and before its
-            lines are.
+            lines are; a document like that, which cannot be retrieved either.
         sync_fatal: Modules whose `sync` ends in HTTP 500; the empty name is one.
         session_operations: The operations of webservice.php, in lower case; empty for all. Any
             other is a fatal error there: HTTP 500 with an empty body.
@@ -99,6 +101,7 @@ class Profile:
     unset: tuple[tuple[str, str, str | None], ...] = ()
     defaults_apply: bool = True
     words_are_no_dates: bool = False
+    dependents_go: bool = False
     document_discounts_hidden: bool = False
     one_status_in_sync: bool = False
     starred_by_writer: bool = False
@@ -161,6 +164,7 @@ PROFILES: dict[ProfileName, Profile] = {
         ),
         defaults_apply=False,
         words_are_no_dates=True,
+        dependents_go=True,
         document_discounts_hidden=True,
         one_status_in_sync=True,
         starred_by_writer=True,

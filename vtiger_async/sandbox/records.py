@@ -7,6 +7,7 @@ from vtiger_async.sandbox.access import denied
 from vtiger_async.sandbox.answers import Fault
 from vtiger_async.sandbox.attachments import file_values, keep_files
 from vtiger_async.sandbox.calls import Call, Element, id_parts
+from vtiger_async.sandbox.dependents import drop_dependents
 from vtiger_async.sandbox.inventory import (
     add_lines,
     drop_lines,
@@ -327,6 +328,7 @@ def remove(call: Call, module: Module, number: int) -> None:
     record_id = module.record_id(number)
     if module.has_lines:
         drop_lines(call.store, record_id)
+    drop_dependents(call, module, record_id)
     for other, item in SCHEMA.referring(module.name):
         if not other.is_entity:
             continue  # a line item keeps its product, and says that it is deleted
