@@ -189,3 +189,20 @@ async def test_what_goes_with_a_deleted_record_is_found_by_reconciliation(tmp_pa
         assert deal not in kept(path, "Potentials")
         await same(crm, path, "Accounts", "Potentials")
     world.sandbox.close()
+
+
+async def test_a_quiet_round_costs_two_calls_of_who_is_no_administrator(tmp_path: Path) -> None:
+    """The changes of their own records, and a count(*) of what else has changed."""
+    world, path = World(profile="oss-8.4"), tmp_path / "m.db"
+    rid = world.create("Leads", assigned_user_id="19x1")
+    async with world.sandbox.client("sales") as crm:
+        mirror = crm.mirror(["Leads"], to=url(path), reconcile=None)
+        await mirror
+        await world.clock.sleep(600)
+        await mirror
+        await world.clock.sleep(600)
+        assert (await mirror).modules["Leads"].calls == 2
+        world.revise(rid, description="another's")
+        assert (await mirror).modules["Leads"].upserts == 1
+        await same(crm, path, "Leads")
+    world.sandbox.close()

@@ -24,7 +24,7 @@ from vtiger_async.models.records import Record
 from vtiger_async.tables import Row, RowMaker
 from vtiger_async.tables.describing import is_of_a_line
 from vtiger_async.tables.rows import OF_RETRIEVE
-from vtiger_async.types import LINE_MODULES, RecordId, SyncScope
+from vtiger_async.types import LINE_MODULES, RecordId, SyncScope, is_list, is_map, whole_number
 from vtiger_async.vtql import F, Select, select
 
 __all__ = ["Work", "is_readable"]
@@ -142,6 +142,15 @@ class Work:
         self.tally.deleted += len(gone) - vanished
         if upserts or gone:
             self.tell(Committed(self.now(), self.name, state.phase, len(upserts), len(gone)))
+
+    async def counted(self, statement: Select) -> int | None:
+        """Return how many records the CRM counts for a statement, for one call.
+
+        None where the server counts none: some versions answer with an empty list.
+        """
+        rows = await self.crm.call("GET", "query", {"query": str(statement.counting())})
+        first = rows[0] if is_list(rows) and rows else None
+        return whole_number(next(iter(first.values()), None)) if is_map(first) else None
 
     def hash_of(self, record: Record) -> str:
         """Return the hash by which a record is told from what it was."""
