@@ -1,7 +1,8 @@
-"""What goes with a record that is deleted, and what no feed of changes tells.
+"""What a write does to other records.
 
 Measured on Vtiger 8.4: with an organisation its deals and quotes are deleted, and with a vendor its
 purchase orders. Their `modifiedtime` stays as it was, so a sync tells of them only from before it.
+A comment, and a relation that is added, change the `modifiedtime` of what they are added to.
 """
 
 # ruff: noqa: S608 - names in the SQL are those of the schema; values are bound
@@ -13,7 +14,7 @@ from vtiger_async.sandbox.calls import Call
 from vtiger_async.sandbox.schema import SCHEMA, Module
 from vtiger_async.sandbox.store import DELETED, LIVE, column
 
-__all__ = ["drop_dependents"]
+__all__ = ["drop_dependents", "touch"]
 
 _DEPENDENTS: Final = {
     "Accounts": (("Potentials", "related_to"), ("Quotes", "account_id")),
@@ -30,3 +31,16 @@ def drop_dependents(call: Call, module: Module, record_id: str) -> None:
         call.store.ensure_index(other, other.fields[reference], column(reference))
         sql = f"UPDATE {name} SET row_state = ? WHERE {column(reference)} = ? AND row_state = ?"
         call.store.run(sql, (DELETED, record_id, LIVE))
+
+
+def touch(call: Call, number: int) -> None:
+    """Note that something was added to a record: who changed it last, and when.
+
+    Args:
+        call: The call that adds it.
+        number: The record's number.
+    """
+    module = call.store.living(number) if call.profile.additions_are_changes else None
+    if module is not None and {"modifiedtime", "modifiedby"} <= module.columns.keys():
+        changed = {"modifiedtime": call.now, "modifiedby": call.user.id}
+        call.store.change(module, number, changed)

@@ -51,6 +51,8 @@ class Profile:
             of several words is refused.
         dependents_go: Whether the deals and quotes of an organisation are deleted with it, and the
             purchase orders of a vendor, without a change of their `modifiedtime`.
+        additions_are_changes: Whether a comment on a record, and a relation that is added to it,
+            change its `modifiedtime`.
         document_discounts_hidden: Whether a query takes the discounts of a document for those of
             its lines, since their columns have the same names.
         one_status_in_sync: Whether a sync sends the status of a task as `taskstatus` and as
@@ -102,6 +104,7 @@ class Profile:
     defaults_apply: bool = True
     words_are_no_dates: bool = False
     dependents_go: bool = False
+    additions_are_changes: bool = False
     document_discounts_hidden: bool = False
     one_status_in_sync: bool = False
     starred_by_writer: bool = False
@@ -165,6 +168,7 @@ PROFILES: dict[ProfileName, Profile] = {
         defaults_apply=False,
         words_are_no_dates=True,
         dependents_go=True,
+        additions_are_changes=True,
         document_discounts_hidden=True,
         one_status_in_sync=True,
         starred_by_writer=True,
