@@ -172,12 +172,18 @@ class Work:
         return [(record, row) for record, row in made if kept.get(record.id) != row[place]]
 
     async def _write_documents(
-        self, listed: Sequence[Record], state: ModuleState, gone: Sequence[Gone]
+        self,
+        listed: Sequence[Record],
+        state: ModuleState,
+        gone: Sequence[Gone] = (),
+        *,
+        are_kept: bool = False,
     ) -> int:
         """Retrieve documents, which only then have their lines, and write them.
 
         The state stays as it was until the last of them: what was written before a crash has its
-        hash, and costs no call again.
+        hash, and costs no call again. Those that the server cannot send are written without their
+        lines, unless they are kept so.
         """
         parts = [listed[at : at + _TOGETHER] for at in range(0, len(listed), _TOGETHER)] or [()]
         written = 0
@@ -188,7 +194,7 @@ class Work:
             found, broken = await self._retrieved(part)
             upserts = [Upsert(one.id, self._row(one), self.rows.lines_of(one)) for one in found]
             # Without lines: those that are there stay.
-            upserts += [Upsert(one.id, self._row(one)) for one in broken]
+            upserts += [Upsert(one.id, self._row(one)) for one in broken if not are_kept]
             done = {one.id for one in (*part, *left)}
             owed = settled(self.state.owed, [one.id for one in broken], done, self.clock.time())
             await self.commit(evolve(state if is_last else self.state, owed=owed), upserts, left)
@@ -245,7 +251,7 @@ class Work:
         lost = {*ids} - {one.id for one in listed}
         left = settled(self.state.owed, (), lost, self.clock.time())
         await self.commit(evolve(self.state, owed=left))
-        await self._write_documents(listed, self.state, ())
+        await self._write_documents(listed, self.state, are_kept=True)
 
     def at_head(self) -> ModuleState:
         """Return the state with the note that it is at the head now."""
