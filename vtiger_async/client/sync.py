@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import anyio
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from vtiger_async.client.calls import records_of
 from vtiger_async.client.feed import (
@@ -242,9 +242,12 @@ class Sync(AsyncIterator[Change]):
         trail = Trail(self._cursor)
         changes = self._fresh(trail, updated, deleted, since, last)
         if self.module == "Calendar":
-            from vtiger_async.client.tasks import with_own_statuses  # of this module alone
+            from vtiger_async.client.tasks import as_shown  # of this module alone
 
-            changes = await with_own_statuses(self._source, changes)
+            shown = await as_shown(self._source, [change.record for change in changes])
+            changes = [
+                evolve(one, record=record) for one, record in zip(changes, shown, strict=True)
+            ]
         reread, self._last, self._high = last <= self._high, last, max(self._high, last)
         if not more:
             self._since = self._high - OVERLAP

@@ -9,16 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, Protocol
 
-from attrs import evolve
-
 from vtiger_async.models.records import Record
 from vtiger_async.vtql import F, Select, select
 
 if TYPE_CHECKING:
     from vtiger_async.client.query import Query
-    from vtiger_async.client.sync import Change
 
-__all__ = ["with_own_statuses"]
+__all__ = ["as_shown"]
 
 _STATUSES: Final = ("taskstatus", "eventstatus")
 _PAGE: Final = 100
@@ -32,24 +29,23 @@ class Asking(Protocol):
         ...
 
 
-async def with_own_statuses(source: Asking, changes: Sequence[Change]) -> list[Change]:
-    """Return changes of Calendar with the statuses that a query shows.
+async def as_shown(source: Asking, told: Sequence[Record | None]) -> list[Record | None]:
+    """Return records of Calendar with the statuses that a query shows.
 
     Only tasks whose two statuses are the same are asked for, 100 to a call. One that is changed
     again meanwhile stays as it is: that change is told as the next.
 
     Args:
         source: What may be asked.
-        changes: The changes of a page.
+        told: The records as a sync tells them; None for one that is deleted.
     """
-    told = (change.record for change in changes if change.record is not None)
-    doubtful = list({record.id: None for record in told if _is_doubtful(record)})
+    doubtful = list({one.id: None for one in told if one is not None and _is_doubtful(one)})
     shown: dict[str, Record] = {}
     for at in range(0, len(doubtful), _PAGE):
         some = F["id"].in_(doubtful[at : at + _PAGE])
         statement = select("Calendar", "modifiedtime", *_STATUSES).where(some)
         shown |= {record.id: record for record in await source.query(statement).all()}
-    return [_with_own(change, shown.get(change.id)) for change in changes]
+    return [one if one is None else _with_own(one, shown.get(one.id)) for one in told]
 
 
 def _is_doubtful(record: Record) -> bool:
@@ -57,9 +53,8 @@ def _is_doubtful(record: Record) -> bool:
     return bool(task) and task == event
 
 
-def _with_own(change: Change, shown: Record | None) -> Change:
-    told = change.record
-    if told is None or shown is None or told.get("modifiedtime") != shown.get("modifiedtime"):
-        return change
+def _with_own(told: Record, shown: Record | None) -> Record:
+    if shown is None or told.get("modifiedtime") != shown.get("modifiedtime"):
+        return told
     statuses = {name: shown.get(name) for name in _STATUSES}
-    return evolve(change, record=Record({**told.fields, **statuses}, told.module))
+    return Record({**told.fields, **statuses}, told.module)

@@ -195,7 +195,7 @@ class Work:
             upserts = [Upsert(one.id, self._row(one), self.rows.lines_of(one)) for one in found]
             # Without lines: those that are there stay.
             upserts += [Upsert(one.id, self._row(one)) for one in broken if not are_kept]
-            done = {one.id for one in (*part, *left)}
+            done = {one.id for one in part} | {one.id for one in left}
             owed = settled(self.state.owed, [one.id for one in broken], done, self.clock.time())
             await self.commit(evolve(state if is_last else self.state, owed=owed), upserts, left)
             written += len(upserts)
