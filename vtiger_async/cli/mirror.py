@@ -13,7 +13,7 @@ from vtiger_async.cli.mirror_run import Wanted, explain, run, status
 from vtiger_async.cli.output import Output
 from vtiger_async.cli.session import Connection, Session, with_connection
 from vtiger_async.errors import InvalidArgumentError
-from vtiger_async.mirror.beginning import OnDrift
+from vtiger_async.mirror.options import OnDrift
 from vtiger_async.mirror.sink import Deletes
 
 __all__ = ["mirror", "seconds_of"]
