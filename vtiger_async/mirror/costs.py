@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 from vtiger_async.errors import ApiError, InvalidArgumentError
 from vtiger_async.mirror.beginning import drift_of, is_synced
-from vtiger_async.mirror.crm import Crm
+from vtiger_async.mirror.crm import Crm, SeesAll
 from vtiger_async.mirror.metering import counting, listening
 from vtiger_async.mirror.options import Options
 from vtiger_async.mirror.reports import ModuleReport
@@ -18,30 +19,43 @@ from vtiger_async.tables import lines_table_of, table_of
 
 __all__ = ["cost_of_round"]
 
+_HIDDEN: Final = "or more: it takes calls to look behind records that this user may not see"
 
-async def cost_of_round(crm: Crm, options: Options, states: Mapping[str, ModuleState]) -> Cost:
+
+async def cost_of_round(
+    crm: Crm, options: Options, states: Mapping[str, ModuleState], sees_all: SeesAll
+) -> Cost:
     """Return what a round will cost, for a description and a count(*) of each module.
 
     Args:
         crm: The client.
         options: How the mirror is kept.
         states: Where the modules stand; what is not there is begun.
+        sees_all: Tells whether the user is an administrator.
     """
+    asking = ModuleReport("")
     with listening(crm):
-        parts = [await _cost_of(crm, name, states.get(name), options) for name in options.modules]
+        with counting(asking):
+            is_restricted = not await sees_all()
+        parts = [
+            await _cost_of(crm, name, states.get(name), options, is_restricted=is_restricted)
+            for name in options.modules
+        ]
     records = [part.records for part in parts if part.records is not None]
     return cost_of(
         ", ".join(options.modules),
         (options.administrator is None) + sum(part.calls for part in parts),  # who the user is
         sum(records) if len(records) == len(parts) else None,
         crm.quota.plan,
-        spent=sum(part.spent for part in parts),
+        spent=asking.calls + sum(part.spent for part in parts),
         note="; ".join(dict.fromkeys(part.note for part in parts if part.note)),
         parts=parts,
     )
 
 
-async def _cost_of(crm: Crm, name: str, state: ModuleState | None, options: Options) -> Cost:
+async def _cost_of(
+    crm: Crm, name: str, state: ModuleState | None, options: Options, *, is_restricted: bool
+) -> Cost:
     calls, records, note, spent = 1, None, "", ModuleReport(name)  # a call: its description
     with counting(spent):
         try:
@@ -52,9 +66,22 @@ async def _cost_of(crm: Crm, name: str, state: ModuleState | None, options: Opti
         else:
             calls += reading.calls + is_synced_after
             records, note = reading.records, reading.note
+            if is_restricted:
+                calls += _calls_around(state, records or 0, is_synced_after=is_synced_after)
+                note = "; ".join(filter(None, (note, _HIDDEN)))
             if options.line_items and lines_table_of(module) is not None:
                 calls += records or 0  # only `retrieve` has line items
     return cost_of(name, calls, records, crm.quota.plan, spent=spent.calls, note=note)
+
+
+def _calls_around(state: ModuleState | None, records: int, *, is_synced_after: bool) -> int:
+    """Return the calls more of a user to whom the server does not tell all changes.
+
+    An end is proven by a count(*), and behind the changes others' are asked for by query.
+    """
+    if state is not None and state.phase == "deltas":
+        return -(-records // 100) + 2
+    return 1 + 2 * is_synced_after
 
 
 async def _reading(

@@ -165,17 +165,21 @@ class Mirror:
     async def explain(self) -> Cost:
         """Return what the next round will cost, and in `parts` what each module will.
 
-        It costs a description and a count(*) for each module, and writes nothing. Reconciliation is
-        not in it.
+        Told is what a program takes that begins now, with descriptions and the question who the
+        user is. To tell it costs these, and a count(*) for each module; nothing is written.
+        Reconciliation is not in it.
 
         Raises:
             SinkError: The sink cannot be read.
+            MirrorError: It is not known who the user is.
         """
         from vtiger_async.mirror.costs import cost_of_round  # not every program asks
 
         can_tell = hasattr(self._sink, "look")
         states = (await self.status()).states if can_tell else dict[str, ModuleState]()
-        return await cost_of_round(self._crm, self._options, states)
+        return await cost_of_round(
+            self._crm, self._options, states, lambda: self._is_administrator(_Round())
+        )
 
     async def _open(self) -> None:
         states = await self._sink.open(self._crm.url)
