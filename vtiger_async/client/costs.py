@@ -11,6 +11,7 @@ from vtiger_async.client.paging import Reader
 from vtiger_async.client.source import PAGE, Source, count_of
 from vtiger_async.quota.costs import Cost, cost_of
 from vtiger_async.quota.plan import Plan
+from vtiger_async.tables.describing import is_of_a_line
 from vtiger_async.vtql import Condition, Select, select
 
 __all__ = ["cost_of_changes", "cost_of_query", "written_since"]
@@ -42,7 +43,8 @@ async def cost_of_query(statement: Select, source: Source, reader: Reader | None
     is_limited = reader.left is not None and reader.left <= left
     records = left if reader.left is None else min(left, reader.left)
     note = "or more: pages are shorter where documents have several lines"
-    note = note if reader.is_joined else ""
+    asks_lines = not statement.fields or any(is_of_a_line(one, module) for one in statement.fields)
+    note = note if reader.is_joined and asks_lines else ""
     calls = _calls(reader, records, is_limited=is_limited)
     return cost_of(module, calls, records, plan, spent=1, note=note)
 

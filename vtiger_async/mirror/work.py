@@ -16,7 +16,7 @@ from vtiger_async.mirror.batches import Batch, Gone, Upsert
 from vtiger_async.mirror.crm import Crm
 from vtiger_async.mirror.events import Committed, MirrorEvent
 from vtiger_async.mirror.owing import MOST, due, is_broken, settled
-from vtiger_async.mirror.reports import Tally
+from vtiger_async.mirror.reports import ModuleReport
 from vtiger_async.mirror.sink import ReadableSink, Sink
 from vtiger_async.mirror.states import ModuleState
 from vtiger_async.models.metadata import Module
@@ -27,7 +27,7 @@ from vtiger_async.tables.rows import OF_RETRIEVE
 from vtiger_async.types import LINE_MODULES, RecordId, SyncScope, is_list, is_map, whole_number
 from vtiger_async.vtql import F, Select, select
 
-__all__ = ["Work", "is_readable"]
+__all__ = ["Work", "is_readable", "statement_of"]
 
 _NAME: Final = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 """What a query can name: documents describe `shipping_&_handling`, too, which only retrieve has."""
@@ -42,6 +42,23 @@ def is_readable(sink: Sink) -> TypeGuard[ReadableSink]:
     return hasattr(sink, "hashes")
 
 
+def statement_of(module: Module) -> Select:
+    """Return what is asked for all records of a module.
+
+    Of documents neither fields of their lines, since with those a query gives a row for each line,
+    and a page of a hundred rows fewer records (measured on Vtiger 8.4), nor what only retrieve
+    tells.
+    """
+    name = module.name
+    if name not in LINE_MODULES:
+        return select(name)
+    named = filter(_NAME.fullmatch, module.fields)
+    whole = (one for one in named if not one.startswith(OF_RETRIEVE))
+    fields = [one for one in whole if not is_of_a_line(one, name)]
+    statement = select(name, *fields) if fields else select(name)
+    return statement if len(str(statement)) < _LONG else select(name)
+
+
 @define(eq=False)
 class Work:
     """The work on one module in one round.
@@ -53,7 +70,7 @@ class Work:
         module: What `describe` says of the module now.
         state: Where the module stands; what was committed, at any time.
         scope: Whose changes the server tells.
-        tally: What is counted.
+        report: What came of it so far.
         tell: Is called with each event.
         rows: Makes the rows.
         asked: The documents that were asked for in this round.
@@ -65,7 +82,7 @@ class Work:
     module: Module
     state: ModuleState
     scope: SyncScope
-    tally: Tally
+    report: ModuleReport
     tell: Callable[[MirrorEvent], object]
     rows: RowMaker
     asked: set[str] = field(factory=set[str], init=False)
@@ -86,19 +103,8 @@ class Work:
         return self.state.line_items and self.state.lines is not None
 
     def statement(self) -> Select:
-        """Return what is asked for all records.
-
-        Of documents neither fields of their lines, since with those a query gives a row for each
-        line, and a page of a hundred rows fewer records (measured on Vtiger 8.4), nor what only
-        retrieve tells.
-        """
-        if self.name not in LINE_MODULES:
-            return select(self.name)
-        named = filter(_NAME.fullmatch, self.module.fields)
-        whole = (one for one in named if not one.startswith(OF_RETRIEVE))
-        fields = [one for one in whole if not is_of_a_line(one, self.name)]
-        statement = select(self.name, *fields) if fields else select(self.name)
-        return statement if len(str(statement)) < _LONG else select(self.name)
+        """Return what is asked for all records."""
+        return statement_of(self.module)
 
     def now(self) -> datetime:
         """Return the time (aware UTC)."""
@@ -136,10 +142,10 @@ class Work:
         """Write a batch, and note where the module then stands."""
         await self.sink.commit(Batch(state, tuple(upserts), tuple(gone)))
         self.state = state
-        self.tally.upserts += len(upserts)
+        self.report.upserts += len(upserts)
         vanished = sum(one.why == "vanished" for one in gone)
-        self.tally.vanished += vanished
-        self.tally.deleted += len(gone) - vanished
+        self.report.vanished += vanished
+        self.report.deleted += len(gone) - vanished
         if upserts or gone:
             self.tell(Committed(self.now(), self.name, state.phase, len(upserts), len(gone)))
 
@@ -159,7 +165,7 @@ class Work:
 
     def _row(self, record: Record) -> Row:
         row, unread = self.rows.row_of(record)
-        self.tally.unread += len(unread)
+        self.report.unread += len(unread)
         return row
 
     async def _changed(self, made: list[tuple[Record, Row]]) -> list[tuple[Record, Row]]:
@@ -215,9 +221,9 @@ class Work:
         async def retrieve(one: Record) -> None:
             try:
                 found[one.id] = _as_listed(await self.crm.retrieve(one.id), one)
-                self.tally.retrieved += 1
+                self.report.retrieved += 1
             except (AccessDeniedError, RecordNotFoundError):
-                self.tally.denied += 1  # if it was deleted, the changes that follow tell
+                self.report.denied += 1  # if it was deleted, the changes that follow tell
             except VtigerError as error:
                 if is_broken(error) and len(owed) < MOST:
                     broken[one.id] = error
