@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import anyio
 import anyio.lowlevel
-import duckdb
 import psycopg
 import pytest
 from anyio.from_thread import BlockingPortal
@@ -26,10 +23,12 @@ from kept import (
     state,
     upsert,
 )
+from mirrored import CutError
+from statements import telling
 
 from vtiger_async.mirror.batches import Batch, Gone
 from vtiger_async.mirror.errors import SinkError
-from vtiger_async.mirror.sink import Sink
+from vtiger_async.mirror.sink import Look, Sink
 from vtiger_async.mirror.sinks.duckdb import DuckDBSink
 from vtiger_async.mirror.sinks.jsonl import JsonLinesSink
 from vtiger_async.mirror.sinks.parquet import ParquetSink
@@ -89,104 +88,90 @@ KINDS = {
 }
 
 
-class Spied(sqlite3.Connection):
-    """A connection to SQLite that tells of each statement before it."""
+class Copies:
+    """What was on the disk at each moment: a copy of a folder for each change of it.
 
-    def execute(self, *given: Any) -> sqlite3.Cursor:
-        os.fsync(-1)
-        return super().execute(*given)
+    Args:
+        live: The folder.
+        into: Where the copies are made.
+    """
 
-    def executemany(self, *given: Any) -> sqlite3.Cursor:
-        os.fsync(-1)
-        return super().executemany(*given)
+    def __init__(self, live: Path, into: Path) -> None:
+        self.live, self.into = live, into
+        self.folders: list[Path] = []
+        self._last: dict[Path, bytes] = {}
 
-
-class SpiedDuckDB:
-    """A connection to DuckDB that tells of each statement before it."""
-
-    def __init__(self, connection: Any) -> None:
-        self.connection = connection
-
-    def execute(self, *given: Any) -> Any:
-        os.fsync(-1)
-        return self.connection.execute(*given)
-
-    def close(self) -> None:
-        self.connection.close()
-
-
-@pytest.fixture
-def watch(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], None]], None]:
-    """What has a function called before each statement, each flush and each change of a name."""
-
-    def begin(told: Callable[[], None]) -> None:
-        flush, replace = os.fsync, os.replace
-        in_sqlite, in_duckdb = sqlite3.connect, duckdb.connect
-
-        def flushing(file: int) -> None:
-            told()
-            if file >= 0:
-                flush(file)
-
-        def replacing(*given: Any) -> None:
-            told()
-            replace(*given)
-
-        monkeypatch.setattr(os, "fsync", flushing)
-        monkeypatch.setattr(os, "replace", replacing)
-        monkeypatch.setattr(
-            sqlite3, "connect", lambda *given, **more: in_sqlite(*given, factory=Spied, **more)
-        )
-        monkeypatch.setattr(
-            duckdb, "connect", lambda *given, **more: SpiedDuckDB(in_duckdb(*given, **more))
-        )
-
-    return begin
+    def take(self, by: object = None) -> None:
+        """Copy the folder, if it has changed."""
+        now = {one: one.read_bytes() for one in self.live.rglob("*") if one.is_file()}
+        if now != self._last:  # most statements change nothing on the disk
+            self._last = now
+            self.folders.append(self.into / f"copy {len(self.folders)}")
+            shutil.copytree(self.live, self.folders[-1])
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_crash_anywhere_leaves_all_or_nothing(
-    kind: str,
-    tmp_path: Path,
-    portal: BlockingPortal,
-    watch: Callable[[Callable[[], None]], None],
-    monkeypatch: pytest.MonkeyPatch,
+    kind: str, tmp_path: Path, portal: BlockingPortal
 ) -> None:
     """Whatever was on the disk at any moment opens as the state before or the one after."""
-    live, copies, last = tmp_path / "live", list[Path](), dict[Path, bytes]()
+    live = tmp_path / "live"
     live.mkdir()
-
-    def copy() -> None:
-        nonlocal last
-        now = {one: one.read_bytes() for one in live.rglob("*") if one.is_file()}
-        if now != last:  # most statements change nothing on the disk
-            last = now
-            copies.append(tmp_path / f"copy {len(copies)}")
-            shutil.copytree(live, copies[-1])
+    copies = Copies(live, tmp_path)
 
     async def commit_all() -> None:
-        sink = KINDS[kind].make(live)
-        await sink.open(INSTANCE)
-        await sink.prepare(FIRST, None)
-        await sink.commit(BEGUN)
-        await sink.aclose()
-        copy()
-        watch(copy)
-        sink = KINDS[kind].make(live)
-        await sink.open(INSTANCE)
-        await sink.commit(NEXT)
-        await sink.aclose()
-        monkeypatch.undo()
-        copy()
+        await made(KINDS[kind].make(live))
+        copies.take()
+        with telling(copies.take):
+            sink = KINDS[kind].make(live)
+            await sink.open(INSTANCE)
+            await sink.commit(NEXT)
+            await sink.aclose()
+        copies.take()
 
     portal.call(commit_all)
-    found = [portal.call(reopened, KINDS[kind], one) for one in copies]
+    found = [portal.call(reopened, KINDS[kind], one) for one in copies.folders]
     before, after = found[0], found[-1]
     assert before != after
     assert all(one in (before, after) for one in found)
     assert len(found) > 2
     turn = found.index(after)
     assert all(one == after for one in found[turn:]), "what was there has gone again"
+
+
+async def made(sink: Sink) -> None:
+    """Make a mirror, or go on with making it."""
+    states = await sink.open(INSTANCE)
+    if "Invoice" not in states:
+        await sink.prepare(FIRST, None)
+    await sink.commit(BEGUN)
+    await sink.aclose()
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "duckdb", "parquet", "jsonl"])
+def test_a_crash_while_it_is_made_leaves_what_can_be_gone_on_with(
+    kind: str, tmp_path: Path, portal: BlockingPortal
+) -> None:
+    """Whatever was on the disk while a mirror began, the next run makes it what it is to be."""
+    live = tmp_path / "live"
+    live.mkdir()
+    copies, tried = Copies(live, tmp_path), list[Path]()
+
+    async def make_all() -> None:
+        with telling(copies.take):
+            await made(KINDS[kind].make(live))
+        tried.extend(copies.folders[:: 5 if kind == "parquet" else 1])  # those take long
+        for folder in tried:
+            await made(KINDS[kind].make(folder))
+        await made(KINDS[kind].make(live))
+
+    portal.call(make_all)
+    whole = portal.call(reopened, KINDS[kind], live)
+    assert len(tried) > 3
+    for folder in tried:
+        states, seen = portal.call(reopened, KINDS[kind], folder)
+        assert states == whole[0]
+        assert seen == whole[1] or kind == "jsonl", "which has the lines once more"
 
 
 async def reopened(kind: Kind, folder: Path) -> tuple[object, object]:
@@ -279,3 +264,45 @@ def test_a_commit_that_was_begun_is_finished(
     states, seen = portal.call(reopened, KINDS[kind], tmp_path)
     assert states == {"Invoice": BEGUN.state}
     assert seen
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "duckdb", "postgres"])
+def test_a_commit_that_failed_can_be_made_again(
+    kind: str, tmp_path: Path, portal: BlockingPortal, request: pytest.FixtureRequest
+) -> None:
+    """Whichever of its statements fails, nothing of it is there, and the sink takes it again."""
+    left = 0
+
+    def fail(_: object) -> None:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            raise CutError
+
+    async def commit_again() -> int:
+        nonlocal left
+        if kind == "postgres":
+            dsn = request.getfixturevalue("server")[1]
+            sink: Any = PostgresSink(dsn, schema="again")
+        else:
+            sink = KINDS[kind].make(tmp_path)
+        await sink.open(INSTANCE)
+        await sink.prepare(FIRST, None)
+        await sink.commit(BEGUN)
+        before = await sink.look()
+        for failed in range(100):
+            left = failed + 1
+            try:
+                await sink.commit(NEXT)
+            except CutError:
+                assert await sink.look() == before
+            else:
+                left = 0
+                look = await sink.look()
+                await sink.aclose()
+                assert look == Look(INSTANCE, {"Invoice": NEXT.state}, {"Invoice": (3, 1)})
+                return failed
+        raise AssertionError("it fails again and again")
+
+    with telling(fail):
+        assert portal.call(commit_again) > 3

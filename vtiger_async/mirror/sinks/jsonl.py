@@ -170,7 +170,7 @@ class JsonLinesSink(LinesSink):
     def _prepared(self, state: ModuleState) -> None:
         path = self._path(state.module)
         if state.module not in self._bytes:
-            if path.exists():
+            if path.exists() and path.stat().st_size:  # an empty one is of a crash right here
                 raise SinkError(f"{path} is there already, and not the mirror's: rename it")
             path.touch()
             self._bytes[state.module] = 0
