@@ -80,7 +80,7 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def nightly(session: nox.Session) -> None:
-    """Try the governor on 10,000 random histories a property, mirrors on 2,000, and kill jobs."""
+    """Try the governor on 10,000 random histories a property, mirrors on 2,000 a sink, and kill."""
     session.install("-e", ".[all]", *group("test"))
     histories = {"VTIGER_ASYNC_HISTORIES": "10000"}
     session.run("python", "-m", "pytest", "-q", "tests/quota", *session.posargs, env=histories)
@@ -90,9 +90,17 @@ def nightly(session: nox.Session) -> None:
     }
     tests = ("tests/bulk/test_crashing.py", "tests/bulk/test_all_modes.py")
     session.run("python", "-m", "pytest", "-q", *tests, *session.posargs, env=kills)
-    mirrored = {"VTIGER_ASYNC_MIRROR_HISTORIES": "2000", "VTIGER_ASYNC_MIRROR_KILLS": "50"}
-    mirrors = ("tests/mirror/test_mirror_histories.py", "tests/mirror/test_mirror_kills.py")
-    # With what a naive loop loses on the same histories.
+    mirrored = {
+        "VTIGER_ASYNC_MIRROR_HISTORIES": "2000",
+        "VTIGER_ASYNC_MIRROR_SINK_HISTORIES": "2000",
+        "VTIGER_ASYNC_MIRROR_KILLS": "50",
+    }
+    mirrors = (
+        "tests/mirror/test_mirror_histories.py",
+        "tests/mirror/test_history_sinks.py",
+        "tests/mirror/test_mirror_kills.py",
+    )
+    # With what a naive loop loses on the same histories, and how each process ended.
     session.run(*("python", *PYTEST, "-rP", *mirrors, *session.posargs), env=mirrored)
 
 
@@ -119,7 +127,7 @@ def min_deps(session: nox.Session) -> None:
         "not test_four_processes",
     )
     # What a history tries is the mirror's own logic: a few of them pass every call of a dependency.
-    few = {"VTIGER_ASYNC_MIRROR_HISTORIES": "40"}
+    few = {"VTIGER_ASYNC_MIRROR_HISTORIES": "40", "VTIGER_ASYNC_MIRROR_SINK_HISTORIES": "8"}
     session.run("python", *PYTEST, "-W", leaks, *apart, *session.posargs, env=few)
 
 

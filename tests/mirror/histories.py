@@ -2,349 +2,237 @@
 
 from __future__ import annotations
 
+import random
+import sys
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from random import Random
-from typing import Any
+from typing import Any, Protocol
 
 import anyio
 import httpx
 import trio
 from attrs import define, field
+from crm_writers import PAUSES, Interleaved, LoopClock, Writers
+from kept import Model, plain
 from mirrored import CutError, Held, World, there
+from naive_loop import Naive
 
-from vtiger_async.mirror import Batch, Deletes, Look, ModuleState
-from vtiger_async.sandbox import Sandbox
-from vtiger_async.types import RecordId
+from vtiger_async import VtigerClient
+from vtiger_async.mirror import Deletes, Mirror
 
-OWNERS = ("19x1", "19x5", "20x2")
-"""The administrator, the seller who sees only some contacts, and a group."""
-PAUSES = (0.0, 0.0, 0.0, 0.01, 0.3, 1.2)
-"""Seconds between two things that happen: most of them share a second with others."""
-
-
-class LoopClock:
-    """The event loop's virtual time, counted from one moment: the same in each run."""
-
-    def time(self) -> float:
-        return 1767603600.0 + anyio.current_time()
-
-    def monotonic(self) -> float:
-        return anyio.current_time()
-
-    async def sleep(self, seconds: float) -> None:
-        await anyio.sleep(max(0.0, seconds))
+FAULTS = ("500", "502", "503", "cut", "reset_before_commit", "commit_then_drop", "no_answer",
+          "html", "empty")  # fmt: skip
+HOUR, DAY = 3600.0, 86_400.0
 
 
 @define
-class Writers:
-    """People who write to a CRM.
+class Total:
+    """What came of many histories.
 
     Attributes:
-        world: The CRM.
-        chance: What they do.
-        modules: Where they write.
-        ids: The records that they know of, by module.
-        are_done: Whether they have stopped.
-        did: What they have done.
+        did: What the writers did.
+        kills: How often mirrors were killed.
+        faults: How many calls went wrong.
+        naive: What the naive loop, never killed, has missed.
+        killed: What the naive loop, killed as mirrors are, has missed.
+        with_losses: In how many histories either of them has missed something.
     """
 
-    world: World
-    chance: Random
-    modules: Sequence[str]
-    ids: dict[str, list[str]] = field(factory=dict[str, list[str]])
-    are_done: bool = False
     did: Counter[str] = field(factory=Counter[str])
+    kills: int = 0
+    faults: int = 0
+    naive: Counter[str] = field(factory=Counter[str])
+    killed: Counter[str] = field(factory=Counter[str])
+    with_losses: Counter[str] = field(factory=Counter[str])
 
-    def some(self, most: int = 3) -> None:
-        """Write nothing, once or some times."""
-        if not self.are_done and self.chance.random() < 0.5:
-            for _ in range(self.chance.randrange(most + 1)):
-                self.write()
-
-    def write(self) -> None:
-        """Write once: create, change, give to another owner, convert or delete."""
-        module = self.chance.choice(self.modules)
-        known = self.ids.setdefault(module, [])
-        draw = self.chance.random()
-        if draw < 0.4 or not known:
-            known.append(self._create(module))
-        elif draw < 0.7:
-            self._revise(module, self.chance.choice(known))
-        elif draw < 0.82:
-            self._do("reassign", module, self.chance.choice(known), self._owner())
-        elif draw < 0.9 and module == "Leads":
-            self._convert(known.pop(self.chance.randrange(len(known))))
-        else:
-            self.did["delete"] += 1
-            self.world.delete(known.pop(self.chance.randrange(len(known))))
-
-    def _create(self, module: str) -> str:
-        self.did["create"] += 1
-        if module == "Invoice":
-            return self.world.invoice(*range(1, self.chance.randrange(2, 4)))
-        text = f"{self.chance.random()}"
-        names = {"Accounts": {"accountname": text}}
-        rid = self.world.create(module, **names.get(module, {}), **self._owner())
-        self._appear_late(module, rid)
-        return rid
-
-    def _revise(self, module: str, rid: str) -> None:
-        self._do("revise", module, rid, {"description": f"{self.chance.random()}"})
-
-    def _owner(self) -> dict[str, str]:
-        return {"assigned_user_id": self.chance.choice(OWNERS)}
-
-    def _do(self, what: str, module: str, rid: str, fields: Mapping[str, str]) -> None:
-        self.did[what] += 1
-        self.world.revise(rid, **fields)
-        self._appear_late(module, rid)
-
-    def _appear_late(self, module: str, rid: str) -> None:
-        """Let some writes have taken long: they carry an earlier time than when they appear."""
-        if module != "Invoice" and self.chance.random() < 0.06:
-            self.did["late"] += 1
-            earlier = f"-{self.chance.randrange(1, 4)} seconds"
-            self.world.silently(
-                f"UPDATE {module} SET modifiedtime = datetime(modifiedtime, ?) WHERE n = ?",
-                earlier,
-                int(rid.partition("x")[2]),
-            )
-
-    def _convert(self, lead: str) -> None:
-        self.did["convert"] += 1
-        text = f"{self.chance.random()}"
-        entities = {
-            "Contacts": {"create": True, "name": "Contacts", "lastname": text},
-            "Accounts": {"create": True, "name": "Accounts", "accountname": text},
-        }
-        sent = {"leadId": lead, "assignedTo": self.chance.choice(OWNERS[:2]), "entities": entities}
-        self.world.run("convertlead", element=sent)
+    def add(self, writers: Writers, naive: Counter[str], killed: Counter[str]) -> None:
+        """Count a history."""
+        self.did += writers.did
+        self.naive += naive
+        self.killed += killed
+        self.with_losses += Counter(naive=bool(+naive), killed=bool(+killed))
 
 
-class Interleaved(httpx.AsyncBaseTransport):
-    """A line on which somebody writes right before each call, and right behind it."""
+class Place(Protocol):
+    """Where a mirror is kept, whatever becomes of the processes that write to it."""
 
-    def __init__(self, sandbox: Sandbox, writers: Writers) -> None:
-        self._inner = sandbox.transport()
-        self._writers = writers
+    @property
+    def steps(self) -> int:
+        """How many steps a process takes before its end is likely."""
+        ...
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        writers = self._writers
-        writers.some()
-        await anyio.sleep(writers.chance.choice(PAUSES))
-        response = await self._inner.handle_async_request(request)
-        writers.some()
-        return response
+    def begin(self, deletes: Deletes, end_at: int | None = None) -> Any:
+        """Return the sink of another process, which is killed at a step if one is given."""
+        ...
 
+    def cut(self) -> None:
+        """Kill the process."""
+        ...
 
-@define
-class Store:
-    """What a `MemorySink` has committed: it outlives the sink, as a file does.
+    def ended(self) -> None:
+        """Hold what a process has left against what it was given."""
+        ...
 
-    Attributes:
-        instance: Whose mirror it is.
-        states: Where modules stand.
-        rows: Rows by module and id.
-        lines: Rows of line items by module and id.
-    """
-
-    instance: str | None = None
-    states: dict[str, ModuleState] = field(factory=dict[str, ModuleState])
-    rows: dict[str, dict[str, dict[str, Any]]] = field(factory=dict[str, Held])
-    lines: dict[str, dict[str, list[dict[str, Any]]]] = field(
-        factory=dict[str, dict[str, list[dict[str, Any]]]]
-    )
-
-    def held(self, module: str) -> Held:
-        """Return the rows that are there, as `mirrored.there` returns those of the CRM."""
-        state, found = self.states[module], Held()
-        for rid, cells in self.rows[module].items():
-            if cells["_deleted_at"] is None:
-                found[rid] = dict(cells)
-                if state.lines is not None:
-                    found[rid]["lines"] = self.lines[module].get(rid, [])
-        return found
-
-
-class MemorySink:
-    """A sink by the book that keeps a mirror in memory, and can end the process at any commit.
-
-    Args:
-        store: What was committed before.
-        deletes: What becomes of rows of what is gone.
-        end_at: The step at which the process ends; commits have two, before and behind them.
-    """
-
-    def __init__(self, store: Store, deletes: Deletes, end_at: int | None = None) -> None:
-        self.store = store
-        self.deletes: Deletes = deletes
-        self._left = -1 if end_at is None else end_at
-
-    def _step(self) -> None:
-        self._left -= 1
-        if self._left == 0:
-            raise CutError
-
-    async def open(self, instance: str) -> Mapping[str, ModuleState]:
-        assert self.store.instance in (None, instance)
-        self.store.instance = instance
-        return dict(self.store.states)
-
-    async def prepare(self, state: ModuleState, before: ModuleState | None) -> None:
-        assert before == self.store.states.get(state.module)
-        self._step()
-        self.store.states[state.module] = state
-        self.store.rows.setdefault(state.module, {})
-        self.store.lines.setdefault(state.module, {})
-        self._step()
-
-    async def commit(self, batch: Batch) -> None:
-        await anyio.lowlevel.checkpoint()
-        self._step()
-        state = batch.state
-        rows, lines = self.store.rows[state.module], self.store.lines[state.module]
-        names = [column.name for column in state.table.columns]
-        assert len({one.id for one in batch.upserts}) == len(batch.upserts)
-        for one in batch.upserts:
-            rows[one.id] = dict(zip(names, one.row, strict=True))
-            if one.lines is not None and state.lines is not None:
-                of_lines = [column.name for column in state.lines.columns]
-                lines[one.id] = [dict(zip(of_lines, line, strict=True)) for line in one.lines]
-        for one in batch.gone:
-            if self.deletes == "delete":
-                rows.pop(one.id, None)
-                lines.pop(one.id, None)
-            elif one.id in rows and rows[one.id]["_deleted_at"] is None:
-                rows[one.id] |= {"_deleted_at": one.at, "_deleted_as": one.why}
-        self.store.states[state.module] = state
-        self._step()
-        await anyio.lowlevel.checkpoint()
-
-    async def aclose(self) -> None:
-        pass
-
-    def _within(self, module: str, above: int, up_to: int) -> list[tuple[int, str, str]]:
-        return sorted(
-            (cells["_number"], rid, cells["_hash"])
-            for rid, cells in self.store.rows[module].items()
-            if cells["_deleted_at"] is None and above < cells["_number"] <= up_to
-        )
-
-    async def hashes(self, module: str, ids: Sequence[RecordId]) -> Mapping[RecordId, str]:
-        rows = self.store.rows[module]
-        return {
-            rid: rows[rid]["_hash"]
-            for rid in ids
-            if rid in rows and rows[rid]["_deleted_at"] is None
-        }
-
-    async def count(self, module: str, above: int, up_to: int) -> int:
-        return len(self._within(module, above, up_to))
-
-    async def highest(self, module: str) -> int:
-        return max((one[0] for one in self._within(module, 0, 2**62)), default=0)
-
-    async def ids(
-        self, module: str, above: int, up_to: int, most: int
-    ) -> Sequence[tuple[RecordId, str]]:
-        return [(RecordId(rid), mark) for _, rid, mark in self._within(module, above, up_to)[:most]]
-
-    async def look(self) -> Look:
-        return Look(self.store.instance, dict(self.store.states), {})
+    def kept(self, module: str) -> Model:
+        """Return what is there of a module."""
+        ...
 
 
 class Killer(trio.abc.Instrument):
-    """Cancels a scope at the n-th step that any task makes: a process ends at any await."""
+    """Cancels a scope at the n-th step that any task makes: a process ends at any await.
 
-    def __init__(self, scope: anyio.CancelScope, at: int) -> None:
+    Args:
+        scope: The scope.
+        at: The step.
+        cut: Is called just before.
+    """
+
+    def __init__(self, scope: anyio.CancelScope, at: int, cut: Callable[[], object]) -> None:
         self._scope = scope
         self._left = at
+        self._cut = cut
 
     def before_task_step(self, task: trio.lowlevel.Task) -> None:
         self._left -= 1
         if self._left == 0:
+            self._cut()
             self._scope.cancel()
 
 
-async def until_killed(work: Callable[[], Any], at: int) -> bool:
-    """Do some work, end it at a step of its tasks, and return whether that came first."""
+async def until_killed(work: Callable[[], Any], at: int, cut: Callable[[], object]) -> bool:
+    """Do some work, end it at a step of its tasks, and return whether it came so far."""
     with anyio.CancelScope() as scope:
-        killer = Killer(scope, at)
+        killer = Killer(scope, at, cut)
         trio.lowlevel.add_instrument(killer)
         try:
             await work()
         finally:
             trio.lowlevel.remove_instrument(killer)
-    return scope.cancelled_caught
+    return scope.cancel_called
 
 
-@define
-class Naive:
-    """The loop that people write: `since = page["lastModifiedTime"]`, kept apart from the rows.
+def make_repeatable(seed: int) -> None:
+    """Let the same seed give the same history: also in which order tasks go on, and back-offs."""
+    random.seed(seed)
+    scheduler = vars(sys.modules["trio._core._run"])  # as hypothesis does it; there is no other way
+    scheduler["_ALLOW_DETERMINISTIC_SCHEDULING"] = True
+    scheduler["_r"].seed(seed)
 
-    Attributes:
-        writers: Who writes meanwhile.
-        user: Whose key it has.
-        is_killed: Whether it is killed at times, between the cursor and the rows of a page.
-        since: The cursors, by module.
-        rows: Rows by module and id.
+
+def order_faults(world: World, chance: Random) -> None:
+    """Let some calls of most histories go wrong, each in its own way."""
+    if chance.random() < 0.7:
+        for kind in chance.sample(FAULTS, 3):
+            world.sandbox.faults.add(kind, probability=chance.choice((0.02, 0.1, 0.3)))  # type: ignore[arg-type]  # of KINDS
+
+
+async def play(seed: int, place: Place, total: Total, *, beside_naive: bool = False) -> None:
+    """Play one history to its end, and hold the mirror against the CRM.
+
+    Args:
+        seed: What is drawn, and what kind of CRM, user and mirror it is.
+        place: Where the mirror is kept.
+        total: What is counted.
+        beside_naive: Whether the naive loop is run, too.
     """
+    chance = Random(seed)
+    make_repeatable(seed)
+    user = "sales" if seed % 4 == 3 else "admin"
+    deletes: Deletes = "delete" if seed % 3 == 2 else "tombstone"
+    modules: list[str] = chance.sample(["Contacts", "Accounts", "Leads"], 2)
+    if user == "admin" and seed % 5 == 0:
+        modules[0] = "Invoice"
+    world = World(profile=("cloud", "oss-8.4")[seed % 2], seed=seed, clock=LoopClock())
+    writers = Writers(world, chance, modules)
+    many = 230 if seed % 16 == 1 else 30
+    for _ in range(chance.choice((0, 5, 20, many))):
+        writers.write()
+    order_faults(world, chance)
+    # Who sees all is told all: there must be nothing for reconciliation to find.
+    budget = None if user == "admin" else 2000
 
-    writers: Writers
-    user: str
-    is_killed: bool
-    since: dict[str, str] = field(factory=dict[str, str])
-    rows: dict[str, dict[str, dict[str, Any]]] = field(factory=dict[str, Held])
+    def mirror_of(crm: VtigerClient) -> Callable[[Any], Mirror]:
+        return partial(crm.mirror, modules, reconcile=budget)
 
-    def poll(self, modules: Sequence[str], *, is_last: bool = False) -> None:
-        """Read changes up to the head, unless it is killed before."""
-        scope = "application" if self.user == "admin" else "userandgroup"
-        for module in modules:
-            more = True
-            while more:
-                page = self.writers.world.run(
-                    "sync",
-                    self.user,
-                    elementType=module,
-                    modifiedTime=self.since.get(module, "1"),
-                    syncType=scope,
-                )
-                before, self.since[module] = self.since.get(module), str(page["lastModifiedTime"])
-                if self.is_killed and not is_last and self.writers.chance.random() < 0.15:
-                    return
-                rows = self.rows.setdefault(module, {})
-                for record in page["updated"]:
-                    rows[record["id"]] = record
-                for rid in page["deleted"]:
-                    rows.pop(rid, None)
-                more = bool(page["more"]) and before != self.since[module]
-                self.writers.some()
-
-    def losses(self, module: str, shown: Mapping[str, Mapping[str, Any]]) -> Counter[str]:
-        """Return what it has missed: records, changes and deletes.
-
-        Args:
-            module: The module.
-            shown: The records that a query shows.
-        """
-        rows = self.rows.get(module, {})
-        both = rows.keys() & shown.keys()
-        return Counter(
-            records=len(shown.keys() - rows.keys()),
-            changes=sum(
-                any(shown[rid].get(name, value) != value for name, value in rows[rid].items())
-                for rid in both
-            ),
-            deletes=len(rows.keys() - shown.keys()),
-        )
+    loops = [Naive(writers, user, is_killed=one) for one in (False, True) if beside_naive]
+    async with httpx.AsyncClient(transport=Interleaved(world.sandbox, writers)) as http:
+        crm = world.sandbox.client(user, http_client=http)
+        for _ in range(chance.randrange(2, 5)):
+            if chance.random() < 0.3:
+                crm = world.sandbox.client(user, http_client=http)
+            total.kills += await live(mirror_of(crm), place, deletes, chance)
+            for loop in loops:
+                loop.poll(modules)
+            is_long = chance.random() < (0.1 if budget is None else 0.6)
+            writers.some(20 if is_long else 3)
+            await anyio.sleep(3 * HOUR if is_long else chance.choice((*PAUSES, 7.0)))
+        total.faults += sum(rule.fired for rule in world.sandbox.faults.rules)
+        writers.are_done = True
+        world.sandbox.faults.clear()
+        await anyio.sleep(chance.choice((0.0, 1.0, 400.0)))
+        await come_to_rest(mirror_of(crm)(place.begin(deletes)), user)
+        if user != "admin":
+            writers.give_back()
+            assert (await mirror_of(crm)(place.begin(deletes))).is_whole
+        place.ended()
+        found = await differences(crm, place, modules)
+        assert not found, f"seed {seed}: {found}"
+        for loop in loops:
+            loop.poll(modules, is_last=True)
+        losses = [Counter[str](), Counter[str]()]
+        for module in modules if loops else ():
+            shown = {str(row.id): row.fields async for row in crm.query(f"SELECT * FROM {module};")}
+            for loss, loop in zip(losses, loops, strict=True):
+                loss += loop.losses(module, shown)
+    total.add(writers, *losses)
+    world.sandbox.close()
 
 
-async def differences(crm: Any, store: Store, modules: Sequence[str]) -> list[str]:
+async def live(
+    mirror_of: Callable[[Any], Mirror], place: Place, deletes: Deletes, chance: Random
+) -> bool:
+    """Run a mirror until it is at the head, or its process ends at any moment; tell which.
+
+    Some are killed at a step of a commit, some at any await, and some only cancelled, as by Ctrl-C:
+    those close their sink.
+    """
+    at_step = chance.random() < 0.3
+    sink = place.begin(deletes, chance.randrange(1, place.steps) if at_step else None)
+    mirror = mirror_of(sink)
+    steps = int(chance.choice((30, 300, 3000)) * chance.random()) + 1
+    cut = place.cut if chance.random() < 0.7 else lambda: None
+    is_killed = False
+    try:
+        if at_step:
+            await mirror
+        else:
+            is_killed = await until_killed(mirror.run, steps, cut)
+    except CutError:
+        is_killed = True
+    if is_killed:
+        place.ended()
+    return is_killed
+
+
+async def come_to_rest(mirror: Mirror, user: str) -> None:
+    """Bring a mirror to the head once nobody writes; without an administrator's rights, look."""
+    report = await mirror
+    assert report.is_whole, report.failed
+    for _ in range(1 if user != "admin" else 0):
+        await anyio.sleep(DAY)
+        report = await mirror
+        assert report.is_whole, report.failed
+
+
+async def differences(crm: VtigerClient, place: Place, modules: Sequence[str]) -> list[str]:
     """Return in words where a mirror is not what a query shows, cell by cell."""
     found: list[str] = []
     for module in modules:
-        shown, held = await there(crm, module), store.held(module)
+        kept = place.kept(module)
+        shown = {rid: as_kept(row, kept) for rid, row in (await there(crm, module)).items()}
+        held = {rid: as_kept(row, kept) for rid, row in with_lines(kept).items()}
         found += [f"{module} {rid} is missing" for rid in sorted(shown.keys() - held.keys())]
         found += [f"{module} {rid} is too much" for rid in sorted(held.keys() - shown.keys())]
         for rid in sorted(shown.keys() & held.keys()):
@@ -352,3 +240,24 @@ async def differences(crm: Any, store: Store, modules: Sequence[str]) -> list[st
                 if held[rid][name] != value:
                     found.append(f"{module} {rid} {name}: {held[rid][name]!r}, not {value!r}")
     return found
+
+
+def with_lines(kept: Model) -> Held:
+    """Return the rows that are there, as `mirrored.there` returns those of the CRM."""
+    found = {rid: dict(row) for rid, row in kept.rows.items() if row["_deleted_at"] is None}
+    if kept.state is not None and kept.state.lines is not None:
+        for row in found.values():
+            row["lines"] = []
+        for line in sorted(kept.lines.values(), key=lambda one: int(one["position"])):
+            if line["parent_id"] in found:
+                found[line["parent_id"]]["lines"].append(line)
+    return found
+
+
+def as_kept(row: dict[str, Any], kept: Model) -> dict[str, Any]:
+    """Return a row, with its lines, in which equal values are equal."""
+    assert kept.state is not None
+    cells = plain(row, kept.state.table)
+    if kept.state.lines is not None:
+        cells["lines"] = [plain(line, kept.state.lines) for line in row["lines"]]
+    return cells
