@@ -14,7 +14,6 @@ import sys
 import threading
 from contextlib import suppress
 from random import randrange
-from time import sleep
 from typing import Any
 
 import anyio
@@ -40,12 +39,11 @@ class Killing:
         """Count a step; if its time has come, a kill is on its way while the step is taken."""
         self._left -= 1
         if self._left == 0 and self._seconds:
-            threading.Thread(target=self._kill, args=(by,), daemon=True).start()
+            threading.Timer(self._seconds, self._kill, (by,)).start()
         elif self._left == 0:
             self._kill(by)
 
     def _kill(self, by: Any) -> None:
-        sleep(self._seconds)
         if isinstance(by, int):
             # What was written to a file and not flushed: a kill can cut it off in the midst.
             with suppress(OSError):
