@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -71,7 +72,7 @@ def export(
                 "module": cost.what,
                 "calls": cost.calls,
                 "records": cost.records,
-                "seconds": cost.seconds,
+                "seconds": None if math.isinf(cost.seconds) else round(cost.seconds, 1),
                 "window": cost.window,
                 "spent": cost.spent,
                 "note": cost.note,

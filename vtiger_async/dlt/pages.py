@@ -54,12 +54,14 @@ class Page:
 
     Attributes:
         rows: The rows.
+        number: Grows from page to page, and from load to load.
         state: Where the module then stands; empty where that is not kept.
         lines: Rows of line items.
         line_hints: What dlt is to know of their table.
     """
 
     rows: list[dict[str, Any]]
+    number: int = 0
     state: Mapping[str, Any] = field(factory=dict[str, Any])
     lines: list[dict[str, Any]] = field(factory=list[dict[str, Any]])
     line_hints: Any = None
@@ -127,7 +129,7 @@ async def changed_pages(
                 "line_items": line_items,
             }
             of_lines = [] if lines is None else lines.rows_of(page.changes, found)
-            made = Page(rows, kept, of_lines, line_hints)
+            made = Page(rows, next(order), kept, of_lines, line_hints)
             # As a variant, or the table of lines would have the columns of the documents, too.
             yield _api.mark.with_hints(made, hints, create_table_variant=True)
 

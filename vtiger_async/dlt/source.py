@@ -102,6 +102,7 @@ _source: Any = dlt.source(name="vtiger", section="vtiger", max_table_nesting=0)(
 
 def _changes(door: Door, module: str, options: Options, *, line_items: bool) -> Any:
     """Return the resource of a module that can be synced."""
+    newest = 0
 
     def pages() -> AsyncIterator[Any]:
         state = _api.current.resource_state(module)
@@ -112,7 +113,10 @@ def _changes(door: Door, module: str, options: Options, *, line_items: bool) -> 
         yield from page.rows
         for line in page.lines:
             yield _api.mark.with_hints(line, page.line_hints, create_table_variant=True)
-        _api.current.resource_state(module).update(page.state)
+        nonlocal newest
+        if page.number > newest:  # dlt takes rows of several pages in turn, and ends none in order
+            newest = page.number
+            _api.current.resource_state(module).update(page.state)
 
     resource = _api.resource(
         pages, name=module, write_disposition="merge", primary_key="id", columns=ID | OWN
