@@ -150,10 +150,15 @@ def docs(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Measure what the client costs beside bare httpx, and the governor beside other limiters."""
-    session.install(".[all]", *group("bench"))
+    """Measure the client beside bare httpx, the governor beside other limiters, and what is on top.
+
+    Imports and mirrors run beside a bare client's loop, a mirror also beside DuckDB's own load.
+    """
+    session.install(".[all,duckdb]", *group("bench"))
     session.run("python", "benchmarks/overhead.py", *session.posargs)
     session.run("python", "benchmarks/admission.py")
+    session.run("python", "benchmarks/bulk.py")
+    session.run("python", "benchmarks/mirror.py")
     session.run("python", "benchmarks/governor.py")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -197,6 +197,7 @@ class Meddling(httpx.AsyncBaseTransport):
         self.drop_date = False
         self.ids_only = False
         self.describe: dict[str, Any] = {}
+        self.behind: Callable[[str], object] = lambda _: None  # is called behind each call
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         response = await self.inner.handle_async_request(request)
@@ -204,6 +205,7 @@ class Meddling(httpx.AsyncBaseTransport):
         operation = request.url.path.rpartition("/")[2]
         if response.status_code == 200 and operation in ("sync", "describe"):
             content = json.dumps(self._changed(operation, json.loads(content))).encode()
+        self.behind(operation)
         headers = [
             (name, value)
             for name, value in response.headers.raw

@@ -14,7 +14,7 @@ import pytest
 from mirrored import CutError, FailingSink, Meddling, World, kept, same, state_of
 
 from vtiger_async import InvalidArgumentError, VtigerClient
-from vtiger_async.mirror import Committed, MirrorEvent, SinkError
+from vtiger_async.mirror import MirrorEvent, SinkError
 from vtiger_async.mirror.sinks.sqlite import SQLiteSink
 from vtiger_async.sandbox.clock import HeldClock
 
@@ -242,18 +242,22 @@ async def test_a_snapshot_starts_from_the_servers_time(tmp_path: Path) -> None:
     await anyio.sleep(3600)
     path = tmp_path / "crm.db"
 
-    def meddle(event: MirrorEvent) -> None:
-        if isinstance(event, Committed) and event.phase == "snapshot" and len(ids) < 253:
+    def meddle(operation: str) -> None:
+        if operation == "query" and len(ids) < 253:
             world.delete(ids[len(ids) - 250])
             world.revise(ids[10], lastname="Read already")
             ids.append(world.create())
 
-    async with world.sandbox.client() as crm:
+    line = Meddling(world.sandbox.transport())
+    line.behind = meddle
+    async with httpx.AsyncClient(transport=line) as http, world.sandbox.client() as shown:
+        crm = world.sandbox.client(http_client=http)
         before = await crm.me()
         assert crm.server_time is not None
-        await crm.mirror(["Contacts"], to=url(path), on_event=meddle)
-        await same(crm, path, "Contacts")
+        await crm.mirror(["Contacts"], to=url(path))
+        await same(shown, path, "Contacts")
         assert before.id == "19x1"
+        assert len(ids) == 253
         assert len(kept(path, "Contacts", gone=True)) == 3
 
 

@@ -103,6 +103,29 @@ def test_a_folder_that_cannot_be_made_is_an_error(tmp_path: Path, portal: Blocki
             portal.call(sink.open, INSTANCE)
 
 
+@pytest.mark.parametrize("scheme", ["duckdb", "parquet"])
+def test_how_much_memory_duckdb_takes_can_be_said(
+    scheme: str, tmp_path: Path, portal: BlockingPortal
+) -> None:
+    """`?memory_limit=` is DuckDB's own option; what it does not know is told before a call."""
+    sink = sink_of(f"{scheme}:///{tmp_path}/crm?memory_limit=128MiB")
+    assert isinstance(sink, DuckDBSink | ParquetSink)
+    portal.call(sink.open, INSTANCE)
+    limit = "SELECT current_setting('memory_limit')"
+    assert sink.database.execute(limit) == [("128.0 MiB",)]
+    portal.call(sink.aclose)
+    with pytest.raises(SinkError, match="much"):
+        portal.call(sink_of(f"{scheme}:///{tmp_path}/crm?memory_limit=much").open, INSTANCE)
+
+
+@pytest.mark.parametrize("url", ["sqlite:///crm.db?mode=ro", "duckdb:///crm.duckdb?threads=1"])
+def test_an_option_that_a_url_does_not_have_is_refused(url: str) -> None:
+    """It would otherwise be a part of the file's name, or mean nothing."""
+    with pytest.raises(SinkError, match=r"no option '(mode|threads)'"):
+        sink_of(url)
+    assert "a?b" in repr(sink_of("sqlite:///a%3Fb"))
+
+
 @pytest.mark.parametrize("missing", ["duckdb", "psycopg"])
 def test_a_missing_extra_is_named(missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without its library a sink says what to install."""

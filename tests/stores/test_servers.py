@@ -189,4 +189,5 @@ def test_four_processes_use_one_quota(running: Running) -> None:
     async def start() -> None:
         await anyio.to_thread.run_sync(server.start)
 
-    check(run_fleet(kind.store.__name__, address, kill, start, (0.0, 60.0, -60.0, 0.0)))
+    offsets = (0.0, 60.0, -60.0, 0.0)
+    check(lambda: run_fleet(kind.store.__name__, address, kill, start, offsets))

@@ -271,9 +271,9 @@ def test_four_processes_use_one_quota(tmp_path: Path) -> None:
 
     async def lock() -> None:
         held.append(sqlite3.connect(path, isolation_level=None))
-        held[0].execute("BEGIN EXCLUSIVE")
+        held[-1].execute("BEGIN EXCLUSIVE")
 
     async def free() -> None:
-        held[0].close()
+        held.pop().close()
 
-    check(run_fleet("SQLiteQuota", str(path), lock, free))
+    check(lambda: run_fleet("SQLiteQuota", str(path), lock, free))

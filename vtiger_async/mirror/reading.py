@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
+from typing import Final, TypeAlias
 
+import anyio
+from anyio.streams.memory import MemoryObjectReceiveStream
 from attrs import evolve
 
 from vtiger_async.errors import InvalidArgumentError
 from vtiger_async.mirror.batches import Gone
 from vtiger_async.mirror.beginning import MARGIN, restarted, seconds_of
-from vtiger_async.mirror.crm import Changed
+from vtiger_async.mirror.crm import Changed, Reading
 from vtiger_async.mirror.work import Work
 from vtiger_async.models.records import Record
 from vtiger_async.types import RecordId
 from vtiger_async.vtql import Condition
 
 __all__ = ["deltas", "look_around", "snapshot"]
+
+_Page: TypeAlias = "tuple[list[Record], str]"
+"""Records, and where the reading stands behind them."""
+_AHEAD: Final = 20
+"""The most pages that wait to be written: 2,000 records."""
 
 
 async def snapshot(work: Work) -> None:
@@ -28,16 +37,53 @@ async def snapshot(work: Work) -> None:
     statement = work.statement()
     try:
         query = work.crm.query(statement, resume=work.state.token)
-    except InvalidArgumentError:
-        query = work.crm.query(
-            statement
-        )  # the fields are others now, or the token is of another version
-    async for page in query.pages():
-        await work.write(page, evolve(work.state, token=query.resume_token))
+    except InvalidArgumentError:  # the fields are others now, or it is of another version
+        query = work.crm.query(statement)
+    await _write_behind(work, query)
     credit_from = work.clock.time()
     await work.commit(
         evolve(work.state, phase="deltas", token=None, rewrite=False, credit_from=credit_from)
     )
+
+
+async def _write_behind(work: Work, query: Reading) -> None:
+    """Write pages while the next are read: what waits by then is one batch.
+
+    So a page that comes alone is written at once, and many that come fast cost few commits. Where
+    the reading fails, what came before is written; where the writing fails, the reading ends.
+    """
+    # A page of documents takes a call for each of them: no more than the next one is read ahead.
+    send, receive = anyio.create_memory_object_stream[_Page](0 if work.keeps_lines else _AHEAD)
+    failures: list[Exception] = []
+
+    async def write() -> None:
+        with receive:
+            try:
+                async for page in receive:
+                    pages = [page] if work.keeps_lines else [page, *_waiting(receive)]
+                    records = [record for page, _ in pages for record in page]
+                    await work.write(records, evolve(work.state, token=pages[-1][1]))
+            except Exception as error:  # noqa: BLE001 - raised below, out of its group
+                failures.insert(0, error)
+                group.cancel_scope.cancel()
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(write)
+        with send:
+            try:
+                async for page in query.pages():
+                    await send.send((page, query.resume_token))
+            except Exception as error:  # noqa: BLE001 - raised below, out of its group
+                failures.append(error)
+    if failures:
+        raise failures[0]
+
+
+def _waiting(pages: MemoryObjectReceiveStream[_Page]) -> Iterator[_Page]:
+    """Yield the pages that are there already."""
+    with suppress(anyio.WouldBlock, anyio.EndOfStream):
+        while True:
+            yield pages.receive_nowait()
 
 
 async def deltas(work: Work) -> None:

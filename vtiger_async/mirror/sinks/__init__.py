@@ -6,13 +6,13 @@ from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final, get_args
-from urllib.parse import unquote
+from urllib.parse import parse_qs, unquote
 
 from vtiger_async.errors import InvalidArgumentError
 from vtiger_async.mirror.errors import SinkError
 from vtiger_async.mirror.sink import Deletes, Sink
 
-__all__ = ["SCHEMES", "file_of", "sink_of"]
+__all__ = ["SCHEMES", "file_of", "options_of", "sink_of"]
 
 SCHEMES: Final = MappingProxyType(
     {
@@ -68,3 +68,21 @@ def file_of(url: str) -> Path:
             f"write {scheme}:///crm.{scheme} for a path from here, or {scheme}:////var/crm.{scheme}"
         )
     return Path(unquote(rest[3:]))
+
+
+def options_of(url: str, *known: str) -> tuple[str, dict[str, str]]:
+    """Return a URL without its options, and those that it has, as in `?state=FILE`.
+
+    Args:
+        url: The URL.
+        known: The options that there are.
+
+    Raises:
+        SinkError: It has another one.
+    """
+    rest, _, query = url.partition("?")
+    asked = parse_qs(query, keep_blank_values=True)
+    for name in asked.keys() - set(known):
+        there = f"?{known[0]}= is the only one" if known else "this scheme has none"
+        raise SinkError(f"there is no option {name!r}: {there}; a ? in a name is written %3F")
+    return rest, {name: values[-1] for name, values in asked.items() if values[-1]}

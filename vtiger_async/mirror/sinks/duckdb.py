@@ -15,7 +15,7 @@ from attrs import define, field
 
 from vtiger_async.mirror.errors import SinkError
 from vtiger_async.mirror.sink import Deletes
-from vtiger_async.mirror.sinks import file_of
+from vtiger_async.mirror.sinks import file_of, options_of
 from vtiger_async.mirror.sinks.database import quoted
 from vtiger_async.mirror.sinks.locking import FileLock
 from vtiger_async.mirror.sinks.sql import SqlSink
@@ -41,12 +41,13 @@ _HOLDER: Final = re.compile(r"PID \d+").search
 
 
 def of_url(url: str, deletes: Deletes) -> DuckDBSink:
-    """Return the sink of a URL: `duckdb:///crm.duckdb`, or `duckdb:////var/crm.duckdb`.
+    """Return the sink of a URL: `duckdb:///crm.duckdb`, `duckdb:////var/crm.duckdb?memory_limit=1GB`.
 
     Raises:
         SinkError: The URL names no file, or the extra is missing.
     """
-    return DuckDBSink(file_of(url), deletes=deletes)
+    rest, options = options_of(url, "memory_limit")
+    return DuckDBSink(file_of(rest), deletes=deletes, memory_limit=options.get("memory_limit"))
 
 
 class DuckDBSink(SqlSink):
@@ -59,14 +60,23 @@ class DuckDBSink(SqlSink):
     While a mirror writes to the file, no other process can open it, which is DuckDB's rule.
     """
 
-    def __init__(self, path: str | Path, *, deletes: Deletes = "tombstone") -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        deletes: Deletes = "tombstone",
+        memory_limit: str | None = None,
+    ) -> None:
         """Name the file; nothing is opened yet.
 
         Args:
             path: The file; it is made where it is not there.
             deletes: What becomes of the row of a record that is gone.
+            memory_limit: The most memory that DuckDB keeps of it, such as `"512MB"`; without, it is
+                DuckDB's own limit, most of what the machine has. Of a large module too little is an
+                error: DuckDB cannot write all of a change to disk before its end.
         """
-        super().__init__(DuckDBDatabase(Path(path)), deletes)
+        super().__init__(DuckDBDatabase(Path(path), memory_limit), deletes)
 
 
 @define(eq=False)
@@ -75,12 +85,14 @@ class DuckDBDatabase:
 
     Attributes:
         path: The file.
+        memory_limit: The most memory that DuckDB keeps of it, if it is not to choose itself.
         types: The type of a column of each kind.
         longest: The most bytes that a name can have.
         folds: Whether names that differ by case only are the same.
     """
 
     path: Path
+    memory_limit: str | None = None
     types: Mapping[Kind, str] = field(default=_TYPES, init=False)
     longest: int = field(default=1000, init=False)
     folds: bool = field(default=True, init=False)
@@ -112,6 +124,8 @@ class DuckDBDatabase:
             return False
         # Nothing is loaded from the net: what is used here is part of DuckDB.
         config = {"autoinstall_known_extensions": "false"}
+        if self.memory_limit is not None:
+            config["memory_limit"] = self.memory_limit
         try:
             self._open = _imported().connect(str(self.path), read_only=not writing, config=config)
         except BaseException:

@@ -10,7 +10,7 @@ from typing import Final
 from vtiger_async.mirror.batches import Batch
 from vtiger_async.mirror.errors import SinkError
 from vtiger_async.mirror.sink import Deletes
-from vtiger_async.mirror.sinks import file_of
+from vtiger_async.mirror.sinks import file_of, options_of
 from vtiger_async.mirror.sinks.database import quoted
 from vtiger_async.mirror.sinks.duckdb import DuckDBDatabase
 from vtiger_async.mirror.sinks.sql import SqlSink
@@ -26,12 +26,13 @@ _DIRTY: Final = 'main."_vtiger_dirty"'
 
 
 def of_url(url: str, deletes: Deletes) -> ParquetSink:
-    """Return the sink of a URL: `parquet:///folder`, or `parquet:////var/folder`.
+    """Return the sink of a URL: `parquet:///folder`, `parquet:////var/folder?memory_limit=1GB`.
 
     Raises:
         SinkError: The URL names no folder, or the extra is missing.
     """
-    return ParquetSink(file_of(url), deletes=deletes)
+    rest, options = options_of(url, "memory_limit")
+    return ParquetSink(file_of(rest), deletes=deletes, memory_limit=options.get("memory_limit"))
 
 
 class ParquetSink(SqlSink):
@@ -50,7 +51,12 @@ class ParquetSink(SqlSink):
     """
 
     def __init__(
-        self, folder: str | Path, *, deletes: Deletes = "tombstone", every: int = 100_000
+        self,
+        folder: str | Path,
+        *,
+        deletes: Deletes = "tombstone",
+        every: int = 100_000,
+        memory_limit: str | None = None,
     ) -> None:
         """Name the folder; nothing is opened yet.
 
@@ -58,11 +64,12 @@ class ParquetSink(SqlSink):
             folder: The folder; it is made where it is not there, but not those above it.
             deletes: What becomes of the row of a record that is gone.
             every: After how many changed rows files are written before the module is at the head.
+            memory_limit: As of `DuckDBSink`.
         """
         self.folder = Path(folder)
         self.every = every
         self._rows: dict[str, int] = {}
-        super().__init__(DuckDBDatabase(self.folder / _DATABASE), deletes)
+        super().__init__(DuckDBDatabase(self.folder / _DATABASE, memory_limit), deletes)
 
     async def aclose(self) -> None:
         """Write the files that are due, and close it."""

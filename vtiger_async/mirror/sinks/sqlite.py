@@ -16,7 +16,7 @@ import anyio.to_thread
 from vtiger_async.mirror.batches import Batch
 from vtiger_async.mirror.errors import SinkError
 from vtiger_async.mirror.sink import Deletes, Look
-from vtiger_async.mirror.sinks import file_of
+from vtiger_async.mirror.sinks import file_of, options_of
 from vtiger_async.mirror.sinks.locking import FileLock
 from vtiger_async.mirror.sinks.sqlite_tables import Writer, prepare, quoted, table_columns
 from vtiger_async.mirror.states import ModuleState
@@ -47,7 +47,7 @@ def of_url(url: str, deletes: Deletes) -> SQLiteSink:
     Raises:
         SinkError: The URL names no file.
     """
-    return SQLiteSink(file_of(url), deletes)
+    return SQLiteSink(file_of(options_of(url)[0]), deletes)
 
 
 class SQLiteSink:

@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO, Final, TypeVar, TypeVarTuple
-from urllib.parse import parse_qs, unquote
+from urllib.parse import unquote
 
 from vtiger_async.mirror.batches import Batch
 from vtiger_async.mirror.errors import SinkError
 from vtiger_async.mirror.sink import Deletes, Look
-from vtiger_async.mirror.sinks import file_of
+from vtiger_async.mirror.sinks import file_of, options_of
 from vtiger_async.mirror.sinks.locking import FileLock
 from vtiger_async.mirror.sinks.stored import FORM, check_form, check_instance, state_of
 from vtiger_async.mirror.sinks.worker import Worker
@@ -51,13 +51,9 @@ def places_of(url: str) -> tuple[Path | None, Path | None]:
     Raises:
         SinkError: It names neither, or asks for something else.
     """
-    rest, _, query = url.partition("?")
-    asked = parse_qs(query, keep_blank_values=True)
-    state = asked.pop("state", [""])[-1]
-    if asked:
-        raise SinkError(f"there is no option {next(iter(asked))!r}; ?state=FILE is the only one")
+    rest, options = options_of(url, "state")
     target = None if unquote(rest.partition(":")[2]) == _STDOUT else file_of(rest)
-    return target, Path(state) if state else None
+    return target, Path(options["state"]) if options else None
 
 
 def line_of(message: Mapping[str, Any]) -> bytes:
