@@ -41,6 +41,7 @@ _TYPES: Final[dict[Kind, dict[str, Any]]] = {
 ID: Final[dict[str, dict[str, Any]]] = {
     "id": {"data_type": "text", "nullable": False, "primary_key": True}
 }
+"""The key of a module's table."""
 OWN: Final[dict[str, dict[str, Any]]] = {
     "_sequence": {"data_type": "bigint", "nullable": False, "dedup_sort": "desc"},
     "_deleted": {"data_type": "bool", "hard_delete": True},
