@@ -76,7 +76,8 @@ async def test_polars_gets_its_frame(sandbox: Sandbox) -> None:
 async def test_pandas_gets_arrows_types(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     """Pandas' own would turn whole numbers with gaps into floats."""
     asked: list[Any] = []
-    monkeypatch.setitem(sys.modules, "pandas", SimpleNamespace(ArrowDtype=asked.append))
+    pandas = SimpleNamespace(ArrowDtype=asked.append)
+    monkeypatch.setattr(frames, "import_module", lambda _: pandas)
     made = SimpleNamespace(to_pandas=lambda types_mapper: types_mapper("a type") or "a frame")
     arrow = SimpleNamespace(Table=SimpleNamespace(from_batches=lambda batches, schema: made))
     monkeypatch.setattr(frames, "arrow_library", lambda: arrow)

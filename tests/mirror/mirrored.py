@@ -221,3 +221,8 @@ class Meddling(httpx.AsyncBaseTransport):
         if change is not None:
             result["fields"] = change(result["fields"])
         return answer
+
+
+def url(path: Path) -> str:
+    """Return the URL of a mirror in SQLite."""
+    return f"sqlite:///{path}"

@@ -174,6 +174,44 @@ def test_fields_that_change_keep_what_was_there(place: Place, portal: BlockingPo
     assert len(place.held(third.lines)) == 2
 
 
+def test_what_somebody_has_dropped_is_not_told_as_there(
+    place: Place, portal: BlockingPortal
+) -> None:
+    """Without a column, and without the table of lines; a table without its key is refused."""
+    start = state("Invoice")
+    sink = place.make()
+    committed(sink, portal, Batch(start, (upsert(start, 1, 2, name="x", amount="1.5"),)))
+    place.run('ALTER TABLE "Invoice" DROP COLUMN amount')
+    place.run('ALTER TABLE "Invoice" DROP COLUMN _extra')
+    found = portal.call(place.make().look).states["Invoice"]
+    names = [column.name for column in start.table.columns]
+    assert [column.name for column in found.table.columns] == [
+        name for name in names if name not in ("amount", "_extra")
+    ]
+    assert (found.lines, found.line_items) == (start.lines, True)
+    place.run('DROP TABLE "Invoice_LineItems"')
+    found = portal.call(place.make().look).states["Invoice"]
+    assert (found.lines, found.line_items) == (None, False)
+
+    async def filled() -> None:
+        sink = place.make()
+        states = await sink.open(INSTANCE)
+        await sink.prepare(start, states["Invoice"])
+        await sink.commit(Batch(start, (upsert(start, 1, 2, name="x", amount="2.5"),)))
+        await sink.aclose()
+
+    portal.call(filled)
+    assert start.lines is not None
+    (row,) = place.held(start.table).values()
+    expected = plain({**row, "amount": "2.5"}, start.table)
+    assert plain(row, start.table)["amount"] == expected["amount"]
+    assert len(place.held(start.lines)) == 2
+    place.run('ALTER TABLE "Invoice_LineItems" DROP COLUMN quantity')
+    place.run('ALTER TABLE "Invoice_LineItems" RENAME COLUMN position TO place')
+    with pytest.raises(SinkError, match="has not its key parent_id, position"):
+        portal.call(place.make().open, INSTANCE)
+
+
 def test_line_items_are_replaced_as_a_whole(place: Place, portal: BlockingPortal) -> None:
     """Lines that came replace those that were there; where none were read, they stay."""
     start = state("Invoice")

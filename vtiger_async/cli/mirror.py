@@ -13,7 +13,7 @@ from vtiger_async.cli.mirror_run import Wanted, explain, run, status
 from vtiger_async.cli.output import Output
 from vtiger_async.cli.session import Connection, Session, with_connection
 from vtiger_async.errors import InvalidArgumentError
-from vtiger_async.mirror.beginning import OnDrift
+from vtiger_async.mirror.options import OnDrift
 from vtiger_async.mirror.sink import Deletes
 
 __all__ = ["mirror", "seconds_of"]
@@ -40,7 +40,9 @@ def mirror(
     *,
     modules: Annotated[
         list[str],
-        typer.Argument(metavar="MODULE...", help="As Accounts Contacts; or: status."),
+        typer.Argument(
+            metavar="MODULE...", help="As Accounts Contacts; or: status, with modules or without."
+        ),
     ],
     to: Annotated[
         str,
@@ -57,8 +59,9 @@ def mirror(
         bool, typer.Option("--follow", help="Go on for ever; Ctrl-C ends it in good order.")
     ] = False,
     every: Annotated[
-        str, typer.Option(metavar="TIME", help="With --follow: from round to round.")
-    ] = "60s",
+        str | None,
+        typer.Option(metavar="TIME", help="With --follow: from round to round; else 60s."),
+    ] = None,
     reconcile: Annotated[
         str,
         typer.Option(
@@ -79,6 +82,14 @@ def mirror(
             help="Retrieve quotes, orders and invoices for their lines, a call for each change.",
         ),
     ] = True,
+    administrator: Annotated[
+        bool | None,
+        typer.Option(
+            "--administrator/--no-administrator",
+            help="Whether the user is one, to whom alone the server tells all changes. It is asked "
+            "where this is not given.",
+        ),
+    ] = None,
     explains: Annotated[
         bool, typer.Option("--explain", help="Only tell what a round would cost.")
     ] = False,
@@ -90,14 +101,18 @@ def mirror(
 ) -> None:
     """Bring a mirror of modules up to date, or keep it so.
 
-    `mirror status --to URL` shows where each module stands, without a call. The exit code is 3
-    where a module could not be brought up to date, and 5 where the quota was used up before.
+    `mirror status [MODULE...] --to URL` shows where each module stands, without a call. The exit
+    code is 3 where a module could not be brought up to date, and 5 where the quota was used up
+    before.
     """
-    if modules == ["status"]:
-        status(to, Output.on_stdout(connection.output))
+    place = _with_state(to, state)
+    if modules[0] == "status":
+        status(place, modules[1:], Output.on_stdout(connection.output))
         return
-    seconds = seconds_of(every)
-    wanted = Wanted(modules, _with_state(to, state), deletes, drift, reconcile, line_items)
+    if every is not None and not follow:
+        raise InvalidArgumentError("--every goes with --follow")
+    seconds = seconds_of(every or "60s")
+    wanted = Wanted(modules, place, deletes, drift, reconcile, line_items, administrator)
     codes: list[ExitCode] = []
 
     async def job(session: Session) -> None:

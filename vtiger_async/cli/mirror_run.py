@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
+from contextlib import nullcontext
 from datetime import UTC, datetime
+from math import isfinite
 from typing import Any
 
 import anyio
@@ -23,15 +26,22 @@ from vtiger_async.mirror import (
     Mirror,
     MirrorEvent,
     MirrorReport,
+    ModuleState,
     OnDrift,
     SinkError,
     sink_of,
 )
+from vtiger_async.quota.costs import Cost
+from vtiger_async.types import LINE_MODULES
 
 __all__ = ["Wanted", "explain", "run", "status"]
 
 _EACH = 10.0
 """Seconds from one line of progress to the next."""
+_ALL = "(all)"
+"""What stands for the module in the row of all of them; no module has such a name."""
+_SHUTS_OUT = frozenset({"duckdb", "parquet"})
+"""The schemes whose place no other process can read while it is open."""
 
 
 @frozen
@@ -45,6 +55,7 @@ class Wanted:
         drift: What is done when fields change.
         reconcile: The budget.
         line_items: Whether documents are retrieved for their line items.
+        administrator: Whether the user is an administrator; None where the server is asked.
     """
 
     modules: list[str]
@@ -53,6 +64,12 @@ class Wanted:
     drift: OnDrift
     reconcile: str
     line_items: bool = True
+    administrator: bool | None = None
+
+    @property
+    def is_closed_between(self) -> bool:
+        """Whether others are let in between two rounds."""
+        return self.to.partition(":")[0].lower() in _SHUTS_OUT
 
     @property
     def is_on_stdout(self) -> bool:
@@ -66,15 +83,18 @@ class _Progress:
 
     written: Counter[str] = field(factory=Counter[str])
     told: int = 0
+    drift: dict[str, str] = field(factory=dict[str, str])
 
     def heed(self, event: MirrorEvent) -> None:
         """Count what is written, and tell what has to be known at once."""
         if isinstance(event, Committed):
             self.written[event.module] += event.upserts + event.gone
         elif isinstance(event, Drifted):
-            note(f"{event.module}: its fields have changed: {event.drift}")
+            if self.drift.get(event.module) != event.drift:  # it is told in each round
+                note(f"{event.module}: its fields have changed: {event.drift}")
+            self.drift[event.module] = event.drift
         elif isinstance(event, Failed):
-            note(f"{event.module}: {event.error}")
+            note(f"{event.module}: {event.error.removeprefix(f'{event.module}: ')}")
         else:
             until = moment(event.until)
             note(f"{event.module}: the quota of the {event.window} is used up until {until}")
@@ -87,21 +107,26 @@ class _Progress:
 
 
 async def explain(session: Session, wanted: Wanted) -> ExitCode:
-    """Show what a round would cost, a line for each module."""
+    """Show what a round would cost, a line for each module and one for all."""
     cost = await _mirror(session, wanted, _Progress()).explain()
     with session.out.rows() as writer:
         for part in cost.parts:
-            writer.add(
-                {
-                    "module": part.what,
-                    "calls": part.calls,
-                    "records": part.records,
-                    "spent": part.spent,
-                    "note": part.note,
-                }
-            )
+            writer.add(_row_of_cost(part.what, part))
+        writer.add(_row_of_cost(_ALL, cost))
     note(f"{cost}")
     return ExitCode.OK
+
+
+def _row_of_cost(what: str, cost: Cost) -> dict[str, Any]:
+    return {
+        "module": what,
+        "calls": cost.calls,
+        "records": cost.records,
+        "seconds": round(cost.seconds, 1) if isfinite(cost.seconds) else None,
+        "window": cost.window,
+        "spent": cost.spent,
+        "note": cost.note,
+    }
 
 
 async def run(session: Session, wanted: Wanted, every: float | None) -> ExitCode:
@@ -118,10 +143,10 @@ async def run(session: Session, wanted: Wanted, every: float | None) -> ExitCode
 
     async def work() -> None:
         with scope:
-            async with mirror:
-                if every is None:
-                    codes.append(_show(session, wanted, await mirror.run()))
-                    return
+            if every is None:
+                codes.append(_show(session, wanted, await mirror.run()))
+                return
+            async with nullcontext() if wanted.is_closed_between else mirror:
                 async for report in mirror.follow(every):
                     _show(session, wanted, report)
 
@@ -133,27 +158,46 @@ async def run(session: Session, wanted: Wanted, every: float | None) -> ExitCode
     return codes[0] if codes else ExitCode.INTERRUPTED
 
 
-def status(to: str, out: Output) -> None:
-    """Show where each module of a mirror stands; no call is made."""
-    look = anyio.run(_look, to)
-    now = datetime.now(UTC).timestamp()
+def status(to: str, modules: Sequence[str], out: Output) -> None:
+    """Show where modules of a mirror stand; no call is made.
+
+    Args:
+        to: The URL of the place.
+        modules: Those that are shown; without any, all.
+        out: Where they are shown.
+
+    Raises:
+        SinkError: There is no mirror, or it cannot be read.
+    """
+    look, now = anyio.run(_look, to), datetime.now(UTC).timestamp()
     with out.rows() as writer:
-        for name, state in look.states.items():
-            records, gone = look.counts.get(name, (None, None))
-            synced = state.synced_at
-            writer.add(
-                {
-                    "module": name,
-                    "phase": state.phase,
-                    "records": records,
-                    "tombstones": gone,
-                    "synced_at": None
-                    if synced is None
-                    else moment(datetime.fromtimestamp(synced, UTC)),
-                    "lag_seconds": None if synced is None else round(max(0.0, now - synced), 1),
-                    "error": state.error,
-                }
-            )
+        for name in modules or look.states:
+            state = look.states.get(name)
+            if state is None:
+                writer.add(_row(name, error="not in this mirror: it was never begun"))
+            else:
+                writer.add(_row_of_state(state, look.counts.get(name, (None, None)), now))
+
+
+def _row_of_state(
+    state: ModuleState, counts: tuple[int | None, int | None], now: float
+) -> dict[str, Any]:
+    synced = state.synced_at
+    return _row(
+        state.module,
+        phase=state.phase,
+        records=counts[0],
+        tombstones=counts[1],
+        line_items=state.line_items if state.module in LINE_MODULES else None,
+        synced_at=None if synced is None else moment(datetime.fromtimestamp(synced, UTC)),
+        lag_seconds=None if synced is None else round(max(0.0, now - synced), 1),
+        error=state.error,
+    )
+
+
+def _row(name: str, **found: Any) -> dict[str, Any]:
+    names = ("phase", "records", "tombstones", "line_items", "synced_at", "lag_seconds", "error")
+    return {"module": name, **{one: found.get(one) for one in names}}
 
 
 async def _look(to: str) -> Look:
@@ -162,6 +206,9 @@ async def _look(to: str) -> Look:
     if look is None:
         raise SinkError(f"{sink!r} cannot tell what it holds")
     found: Look = await look()
+    if found.instance is None:
+        hint = ": give the --state that it wrote" if to.endswith(":-") else ""
+        raise SinkError(f"there is no mirror in {sink!r}{hint}")
     return found
 
 
@@ -173,6 +220,7 @@ def _mirror(session: Session, wanted: Wanted, progress: _Progress) -> Mirror:
         drift=wanted.drift,
         reconcile=wanted.reconcile,
         line_items=wanted.line_items,
+        administrator=wanted.administrator,
         on_event=progress.heed,
     )
 

@@ -11,7 +11,7 @@ from attrs import evolve
 from vtiger_async.client.paging import Reader
 from vtiger_async.client.source import PAGE, Source, count_of
 from vtiger_async.errors import AccessDeniedError
-from vtiger_async.quota.costs import Cost, cost_of
+from vtiger_async.quota.costs import HIDDEN, Cost, cost_of
 from vtiger_async.quota.plan import Plan
 from vtiger_async.tables.describing import is_of_a_line
 from vtiger_async.types import LINE_MODULES, SyncScope
@@ -65,8 +65,8 @@ def _of_hidden(source: Source) -> str:
     """Return what is to be said of rows that the user may not see: nobody can count them."""
     known = source.known_to_see_all()
     if known is None:
-        return "if the user is an administrator, else more: hidden rows are looked behind"
-    return "" if known else "at least: rows that this user may not see are looked behind"
+        return "if the user is an administrator, and else more for records that they may not see"
+    return "" if known else HIDDEN
 
 
 def _asks_for_lines(statement: Select) -> bool:

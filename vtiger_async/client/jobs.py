@@ -162,6 +162,7 @@ class JobOperations(RecordOperations):
         drift: OnDrift = "evolve",
         reconcile: str | int | None = "5%",
         line_items: bool = True,
+        administrator: bool | None = None,
         on_event: Callable[[MirrorEvent], object] | None = None,
     ) -> Mirror:
         """Return a mirror of modules: await it, or `follow()` it; see `vtiger_async.mirror`.
@@ -181,6 +182,8 @@ class JobOperations(RecordOperations):
             line_items: Whether quotes, orders and invoices are retrieved for their lines, a call
                 for each that is new or has changed. False saves these calls; what only retrieve
                 tells of a document (its discount, its shipping) is then empty.
+            administrator: Whether this user is an administrator, to whom alone the server tells
+                all changes; None asks it, with `me()`.
             on_event: Is called with each event, see `vtiger_async.mirror.events`.
 
         Raises:
@@ -191,7 +194,9 @@ class JobOperations(RecordOperations):
         from vtiger_async.mirror.options import Options
         from vtiger_async.mirror.sinks import sink_of
 
-        options = Options.of(modules, drift, reconcile, on_event, line_items=line_items)
+        options = Options.of(
+            modules, drift, reconcile, on_event, line_items=line_items, administrator=administrator
+        )
         wait = max(self._options.max_wait, _MIRROR_WAIT)
         view = cast("MirrorCrm", self).with_options(
             priority=self._options.priority or "sync", max_wait=wait

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from vtiger_async.mirror.batches import Batch, Gone, Upsert, Why
-from vtiger_async.mirror.beginning import OnDrift
-from vtiger_async.mirror.errors import MirrorError, SchemaDriftError, SinkError
+from vtiger_async.mirror.errors import MirrorError, SchemaDriftError, SinkBusyError, SinkError
 from vtiger_async.mirror.events import Committed, Drifted, Failed, MirrorEvent, Paused
-from vtiger_async.mirror.mirror import Follow, Mirror
+from vtiger_async.mirror.following import Follow
+from vtiger_async.mirror.mirror import Mirror
+from vtiger_async.mirror.options import OnDrift
 from vtiger_async.mirror.reports import MirrorReport, ModuleReport
 from vtiger_async.mirror.sink import Deletes, Look, ReadableSink, Sink
 from vtiger_async.mirror.sinks import sink_of
@@ -33,6 +34,7 @@ __all__ = [
     "ReadableSink",
     "SchemaDriftError",
     "Sink",
+    "SinkBusyError",
     "SinkError",
     "Upsert",
     "Why",

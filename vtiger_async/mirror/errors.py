@@ -15,5 +15,9 @@ class SinkError(MirrorError):
     """The place where a mirror is kept cannot be used; the message says why, and what to do."""
 
 
+class SinkBusyError(SinkError):
+    """Somebody else has the place of a mirror open now, and may have left it later."""
+
+
 class SchemaDriftError(MirrorError):
     """A module's fields are no longer those of its mirror, and `drift="fail"` was chosen."""

@@ -8,7 +8,7 @@ from contextvars import ContextVar
 
 from vtiger_async.errors import QuotaExhaustedError
 from vtiger_async.mirror.crm import Crm, QuotaView
-from vtiger_async.mirror.reports import Tally
+from vtiger_async.mirror.reports import ModuleReport
 from vtiger_async.quota.events import Granted
 
 __all__ = ["counting", "listening", "paused"]
@@ -16,17 +16,17 @@ __all__ = ["counting", "listening", "paused"]
 _LOOK = 900.0
 """Seconds after which it is tried again where nobody tells when a call can be made."""
 
-_TALLY: ContextVar[Tally | None] = ContextVar("vtiger_async_mirror_tally", default=None)
+_REPORT: ContextVar[ModuleReport | None] = ContextVar("vtiger_async_mirror_report", default=None)
 
 
 @contextmanager
-def counting(tally: Tally) -> Generator[None]:
-    """Count in a tally the calls that this task makes in the block, and the tasks begun in it."""
-    token = _TALLY.set(tally)
+def counting(report: ModuleReport) -> Generator[None]:
+    """Count in a report the calls that this task makes in the block, and the tasks begun in it."""
+    token = _REPORT.set(report)
     try:
         yield
     finally:
-        _TALLY.reset(token)
+        _REPORT.reset(token)
 
 
 @contextmanager
@@ -41,9 +41,9 @@ def listening(crm: Crm) -> Generator[None]:
 
 def _hear(event: object) -> None:
     # It is called in the task that makes the call.
-    tally = _TALLY.get()
-    if tally is not None and isinstance(event, Granted):
-        tally.calls += 1
+    report = _REPORT.get()
+    if report is not None and isinstance(event, Granted):
+        report.calls += 1
 
 
 def paused(error: QuotaExhaustedError, quota: QuotaView, now: float) -> tuple[str, float]:

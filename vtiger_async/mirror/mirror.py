@@ -2,18 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import (
-    AsyncGenerator,
-    AsyncIterator,
-    Awaitable,
-    Callable,
-    Generator,
-    Mapping,
-    Sequence,
-)
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import anyio
 from attrs import define, evolve, field
@@ -23,27 +15,27 @@ from vtiger_async.errors import (
     AuthenticationError,
     ConfigurationError,
     InvalidArgumentError,
+    InvalidResponseError,
     QuotaExhaustedError,
+    ServerError,
     VtigerError,
 )
 from vtiger_async.mirror.batches import Batch
 from vtiger_async.mirror.crm import Crm, SeesAll
-from vtiger_async.mirror.errors import SinkError
+from vtiger_async.mirror.errors import MirrorError, SinkBusyError, SinkError
 from vtiger_async.mirror.events import Failed, MirrorEvent, Paused
+from vtiger_async.mirror.following import Follow
 from vtiger_async.mirror.metering import counting, listening, paused
 from vtiger_async.mirror.modules import bring_up
 from vtiger_async.mirror.options import Options
-from vtiger_async.mirror.reports import MirrorReport, ModuleReport, Tally
+from vtiger_async.mirror.reports import MirrorReport, ModuleReport
 from vtiger_async.mirror.sink import Look, Sink
 from vtiger_async.mirror.states import ModuleState
 
 if TYPE_CHECKING:
     from vtiger_async.quota.costs import Cost
 
-__all__ = ["Follow", "Mirror"]
-
-_MOST_PAUSE: Final = 900.0
-"""Seconds; the longest pause of a module that fails again and again."""
+__all__ = ["Mirror"]
 
 
 @define
@@ -54,11 +46,15 @@ class _Round:
         reports: What came of each module.
         paused_until: When a call can be made again (Unix seconds), where the quota is used up.
         fatal: What ends the mirror as a whole.
+        unknown: Why it is not known whether the user is an administrator; None where it is.
+        asking: Who asks that first is waited for.
     """
 
     reports: dict[str, ModuleReport] = field(factory=dict[str, ModuleReport])
     paused_until: float | None = None
     fatal: Exception | None = None
+    unknown: VtigerError | None = None
+    asking: anyio.Lock = field(factory=anyio.Lock)
 
 
 class Mirror:
@@ -141,7 +137,9 @@ class Mirror:
         """Return the reports of rounds that go on for ever: `async for report in mirror.follow()`.
 
         Nothing is asked between rounds. A module that fails is left out for a while, which doubles
-        up to 15 minutes; where the quota is used up, the next round waits for it.
+        up to 15 minutes; where the quota is used up, the next round waits for it. Where somebody
+        else has the place open when a round is to begin, that round only reports it; but for the
+        first, which raises SinkBusyError.
 
         Args:
             every: Seconds from the end of a round to the next; a round costs a call for each module
@@ -149,7 +147,7 @@ class Mirror:
         """
         if not every > 0:
             raise InvalidArgumentError("follow: every is a number of seconds above 0")
-        return Follow(self, self._clock, every)
+        return Follow(self.modules, self.run, self._held_up, self._clock, every)
 
     async def status(self) -> Look:
         """Return where each module stands, and how many records are there; it costs no call.
@@ -167,17 +165,20 @@ class Mirror:
     async def explain(self) -> Cost:
         """Return what the next round will cost, and in `parts` what each module will.
 
-        It costs a count(*) for each module, and writes nothing. Reconciliation is not in it.
+        Told is what a program takes that begins now, with descriptions and the question who the
+        user is. To tell it costs these, and a count(*) for each module; nothing is written.
+        Reconciliation is not in it.
 
         Raises:
             SinkError: The sink cannot be read.
+            MirrorError: It is not known who the user is.
         """
         from vtiger_async.mirror.costs import cost_of_round  # not every program asks
 
         can_tell = hasattr(self._sink, "look")
         states = (await self.status()).states if can_tell else dict[str, ModuleState]()
         return await cost_of_round(
-            self._crm, self.modules, states, line_items=self._options.line_items
+            self._crm, self._options, states, lambda: self._is_administrator(_Round())
         )
 
     async def _open(self) -> None:
@@ -214,26 +215,27 @@ class Mirror:
 
     async def _module(self, name: str, found: _Round, scope: anyio.CancelScope) -> None:
         """Bring one module up to date, and note what came of it."""
-        tally, error = Tally(), None
+        report = ModuleReport(name)
         try:
-            with counting(tally):
+            with counting(report):
                 try:
-                    await self._bring_up(name, tally)
+                    await self._bring_up(name, report, found)
                 except (AuthenticationError, ConfigurationError, SinkError):
                     raise
                 except VtigerError as failure:
-                    error = self._failed(name, failure, found)
-                    await self._keep_error(name, error)
+                    report.error = self._failed(name, failure, found)
+                    await self._keep_error(name, report.error)
         except Exception as fatal:  # noqa: BLE001 - raised when the others have ended, not in a group
             found.fatal = found.fatal or fatal
             scope.cancel()
             return
         state = self._states.get(name)
-        phase = None if state is None else state.phase
-        text = "" if error else await self._note(state)
-        found.reports[name] = tally.report(name, phase, error, text)
+        report.phase = None if state is None else state.phase
+        if report.error is None:
+            report.note = await self._note(state, found)
+        found.reports[name] = report
 
-    async def _bring_up(self, name: str, tally: Tally) -> None:
+    async def _bring_up(self, name: str, report: ModuleReport, found: _Round) -> None:
         budget = self._options.budget.a_day(self._crm.quota)
         await bring_up(
             self._crm,
@@ -241,13 +243,39 @@ class Mirror:
             self._clock,
             name,
             self._states,
-            tally,
-            scope="application" if await self._sees_all() else "userandgroup",
-            on_drift=self._options.drift,
-            line_items=self._options.line_items,
+            report,
+            self._options,
+            scope="application" if await self._is_administrator(found) else "userandgroup",
             a_day=0.0 if budget is None else budget / len(self.modules),
             tell=self._tell,
         )
+
+    async def _is_administrator(self, found: _Round) -> bool:
+        """Return whether the user is one: as was said, or as the server tells, once in a round."""
+        if self._options.administrator is not None:
+            return self._options.administrator
+        async with found.asking:
+            if found.unknown is None:
+                try:
+                    return await self._sees_all()
+                except (ServerError, InvalidResponseError) as error:
+                    found.unknown = MirrorError(
+                        f"{error}: it is not known whether this user is an administrator; say it "
+                        "with administrator=True or False (--administrator, --no-administrator)"
+                    )
+                except VtigerError as error:
+                    found.unknown = error
+            raise found.unknown
+
+    def _held_up(self, names: Sequence[str], error: SinkBusyError) -> MirrorReport:
+        """Return the report of a round that could not begin, and tell of it."""
+        now, reports = self._now(), dict[str, ModuleReport]()
+        for name in names:
+            state = self._states.get(name)
+            phase = None if state is None else state.phase
+            reports[name] = ModuleReport(name, phase, error=str(error))
+            self._tell(Failed(now, name, str(error)))
+        return MirrorReport(reports, now, now)
 
     def _failed(self, name: str, failure: VtigerError, found: _Round) -> str:
         """Tell of a failure, and return its words."""
@@ -268,12 +296,12 @@ class Mirror:
             self._states[name] = evolve(state, error=error)
             await self._sink.commit(Batch(self._states[name]))
 
-    async def _note(self, state: ModuleState | None) -> str:
+    async def _note(self, state: ModuleState | None, found: _Round) -> str:
         notes: list[str] = []
         if state is not None and state.lines is not None and not state.line_items:
             notes.append(f"line items are no longer kept: {state.lines.name} stays as it was")
         if state is not None and state.phase != "difference" and state.looked_at is not None:
-            if not await self._sees_all():
+            if not await self._is_administrator(found):
                 notes.append(
                     "not as an administrator: what went out of sight, or others have deleted, is "
                     "found by reconciliation only"
@@ -291,38 +319,3 @@ class Mirror:
 
     def _now(self) -> datetime:
         return datetime.fromtimestamp(self._clock.time(), UTC)
-
-
-class Follow(AsyncIterator[MirrorReport]):
-    """The reports of a mirror that is kept up to date: see `Mirror.follow`."""
-
-    def __init__(self, mirror: Mirror, clock: Clock, every: float) -> None:
-        self._mirror = mirror
-        self._clock = clock
-        self._every = every
-        self._failures: dict[str, int] = {}
-        self._due: dict[str, float] = dict.fromkeys(mirror.modules, 0.0)
-
-    def __aiter__(self) -> Follow:
-        """Return itself."""
-        return self
-
-    async def __anext__(self) -> MirrorReport:
-        """Wait until modules are due, bring them up to date, and return what came of it."""
-        pause = min(self._due.values()) - self._clock.time()
-        if pause > 0:
-            await self._clock.sleep(pause)
-        now = self._clock.time()
-        report = await self._mirror.run([name for name, due in self._due.items() if due <= now])
-        self._note(report.modules, self._clock.time())
-        if report.paused_until is not None:
-            until = report.paused_until.timestamp()
-            self._due = {name: max(due, until) for name, due in self._due.items()}
-        return report
-
-    def _note(self, reports: Mapping[str, ModuleReport], now: float) -> None:
-        for name, report in reports.items():
-            count = 0 if report.error is None else self._failures.get(name, 0) + 1
-            self._failures[name] = count
-            most = max(_MOST_PAUSE, self._every)
-            self._due[name] = now + min(most, self._every * 2.0 ** min(count, 20))

@@ -9,13 +9,14 @@ from attrs import evolve
 
 from vtiger_async.clock import Clock
 from vtiger_async.errors import AccessDeniedError, ServerError, UnsupportedOperationError
-from vtiger_async.mirror.beginning import OnDrift, begun
+from vtiger_async.mirror.beginning import begun
 from vtiger_async.mirror.comparing import difference
 from vtiger_async.mirror.crm import Crm
 from vtiger_async.mirror.events import Drifted, MirrorEvent
+from vtiger_async.mirror.options import Options
 from vtiger_async.mirror.reading import deltas, look_around, snapshot
 from vtiger_async.mirror.reconciling import reconcile
-from vtiger_async.mirror.reports import Tally
+from vtiger_async.mirror.reports import ModuleReport
 from vtiger_async.mirror.sink import Sink
 from vtiger_async.mirror.states import ModuleState
 from vtiger_async.mirror.work import Work
@@ -33,11 +34,10 @@ async def bring_up(
     clock: Clock,
     name: str,
     states: dict[str, ModuleState],
-    tally: Tally,
+    report: ModuleReport,
+    options: Options,
     *,
     scope: SyncScope,
-    on_drift: OnDrift,
-    line_items: bool,
     a_day: float,
     tell: Callable[[MirrorEvent], object],
 ) -> None:
@@ -49,10 +49,9 @@ async def bring_up(
         clock: The time.
         name: The module.
         states: Where modules stand; the module's is kept true, also where this fails.
-        tally: What is counted.
+        report: What came of it so far.
+        options: How the mirror is kept.
         scope: Whose changes the server tells.
-        on_drift: What is done when the module's fields have changed.
-        line_items: Whether documents are retrieved for their line items.
         a_day: The calls a day for reconciliation.
         tell: Is called with each event.
 
@@ -62,23 +61,21 @@ async def bring_up(
     stored = states.get(name)
     # A description that was kept may be older than the server's time that is wanted for a start.
     module = await crm.describe(name, refresh=stored is None)
-    state, tally.drift = await begun(
-        crm, sink, module, stored, scope, on_drift, line_items=line_items
-    )
+    state, report.drift = await begun(crm, sink, clock, module, stored, scope, options)
     states[name] = state
     rows = RowMaker(state.table, module, state.lines)
-    work = Work(crm, sink, clock, module, state, scope, tally, tell, rows)
-    if tally.drift:
-        tell(Drifted(work.now(), name, tally.drift))
+    work = Work(crm, sink, clock, module, state, scope, report, tell, rows)
+    if report.drift:
+        tell(Drifted(work.now(), name, report.drift))
     try:
-        await _read(work)
+        await _read(work, options)
         await work.commit(work.at_head())
         await reconcile(work, a_day)
     finally:
         states[name] = work.state
 
 
-async def _read(work: Work) -> None:
+async def _read(work: Work, options: Options) -> None:
     if work.state.phase == "snapshot":
         await snapshot(work)
     if work.state.phase == "deltas":
@@ -86,7 +83,9 @@ async def _read(work: Work) -> None:
             await deltas(work)
             await look_around(work)
         except (*_NOT_SYNCED, ServerError) as error:
-            if not _is_refused_for_good(work.state, error):
+            # Who was said to be an administrator, and is none, is refused, too.
+            is_doubtful = options.administrator is True and isinstance(error, AccessDeniedError)
+            if is_doubtful or not _is_refused_for_good(work.state, error):
                 raise
             await work.commit(evolve(work.state, phase="difference"))
     if work.state.phase == "difference":

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import get_args
+from typing import Literal, TypeAlias, get_args
 
 from attrs import frozen
 
 from vtiger_async.errors import InvalidArgumentError
-from vtiger_async.mirror.beginning import OnDrift
 from vtiger_async.mirror.events import MirrorEvent
 from vtiger_async.mirror.reconciling import Budget
 from vtiger_async.wire.encode import checked_module
 
-__all__ = ["Options"]
+__all__ = ["OnDrift", "Options"]
+
+OnDrift: TypeAlias = Literal["evolve", "freeze", "fail"]
+"""What is done when a module's fields change: the table follows, stays as it is with new fields in
+`_extra`, or the module fails."""
 
 
 @frozen
@@ -26,6 +29,7 @@ class Options:
         budget: The calls a day for reconciliation.
         on_event: Is called with each event.
         line_items: Whether documents are retrieved for their line items.
+        administrator: Whether the user is an administrator; None where the server is asked.
     """
 
     modules: tuple[str, ...]
@@ -33,6 +37,7 @@ class Options:
     budget: Budget = Budget.of(None)  # noqa: RUF009 - it is frozen
     on_event: Callable[[MirrorEvent], object] | None = None
     line_items: bool = True
+    administrator: bool | None = None
 
     @classmethod
     def of(
@@ -43,6 +48,7 @@ class Options:
         on_event: Callable[[MirrorEvent], object] | None,
         *,
         line_items: bool = True,
+        administrator: bool | None = None,
     ) -> Options:
         """Return the options that a user gives.
 
@@ -56,4 +62,4 @@ class Options:
             raise InvalidArgumentError(f"a module is named twice: {', '.join(names)}")
         if drift not in get_args(OnDrift):
             raise InvalidArgumentError(f"drift is 'evolve', 'freeze' or 'fail', not {drift!r}")
-        return cls(names, drift, Budget.of(reconcile), on_event, line_items)
+        return cls(names, drift, Budget.of(reconcile), on_event, line_items, administrator)

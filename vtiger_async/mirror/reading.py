@@ -13,7 +13,7 @@ from attrs import evolve
 
 from vtiger_async.errors import InvalidArgumentError
 from vtiger_async.mirror.batches import Gone
-from vtiger_async.mirror.beginning import MARGIN, restarted, seconds_of
+from vtiger_async.mirror.beginning import MARGIN, now_by_server, restarted, seconds_of
 from vtiger_async.mirror.crm import Changed, Reading
 from vtiger_async.mirror.work import Work
 from vtiger_async.models.records import Record
@@ -91,7 +91,7 @@ async def deltas(work: Work) -> None:
     try:
         changes = work.crm.sync(work.name, since=work.state.cursor, scope=work.scope)
     except InvalidArgumentError:  # of another version of the package
-        state = await restarted(work.crm, work.module, work.state, work.scope)
+        state = await restarted(work.crm, work.clock, work.module, work.state, work.scope)
         await work.commit(state)
         await snapshot(work)
         changes = work.crm.sync(work.name, since=work.state.cursor, scope=work.scope)
@@ -120,8 +120,7 @@ async def look_around(work: Work) -> None:
     since = work.state.looked_at
     if work.sees_all or "modifiedtime" not in work.module.fields:
         return
-    told = work.crm.server_time
-    newest = None if told is None else told.timestamp()
+    newest = now_by_server(work.crm, work.clock)
     statement = work.statement()
     if since is not None:
         text = datetime.fromtimestamp(max(0.0, since - MARGIN), UTC).strftime("%Y-%m-%d %H:%M:%S")

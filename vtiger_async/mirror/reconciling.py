@@ -87,10 +87,10 @@ async def reconcile(work: Work, a_day: float) -> None:
     credit = a_day * (now - credit_from) / _DAY
     if credit < max(1.0, a_day / _TURNS):
         return
-    begun_at, upserts = work.tally.calls, work.tally.upserts
+    begun_at, upserts = work.report.calls, work.report.upserts
 
     def used() -> int:
-        return work.tally.calls - begun_at
+        return work.report.calls - begun_at
 
     def state(number: int | None = None) -> ModuleState:
         spent_until = credit_from + used() / a_day * _DAY
@@ -103,8 +103,8 @@ async def reconcile(work: Work, a_day: float) -> None:
             walking = Comparison(work, work.sink, state)
             await _go_round(work, walking, lambda: used() < credit)
     finally:
-        work.tally.reconciled += used()
-        work.tally.repaired += work.tally.upserts - upserts
+        work.report.reconciled += used()
+        work.report.repaired += work.report.upserts - upserts
     # What is left was not needed: all records have been compared.
     await work.commit(evolve(state(), credit_from=max(now, credit_from + used() / a_day * _DAY)))
 

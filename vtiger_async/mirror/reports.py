@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from attrs import asdict, define, frozen
+from attrs import define, frozen
 
 from vtiger_async.mirror.states import Phase
 
-__all__ = ["MirrorReport", "ModuleReport", "Tally"]
+__all__ = ["MirrorReport", "ModuleReport"]
 
 
-@frozen
+@define
 class ModuleReport:
-    """What came of one module.
+    """What came of one module; it grows while the round runs, and changes no more after that.
 
     Attributes:
         module: The module.
@@ -47,49 +47,6 @@ class ModuleReport:
     drift: str = ""
     error: str | None = None
     note: str = ""
-
-
-@define
-class Tally:
-    """What is counted while a module is brought up to date.
-
-    Attributes:
-        upserts: Records that were written.
-        deleted: Records of which the server told that they are deleted.
-        vanished: Records that were found missing.
-        repaired: Records among `upserts` that only reconciliation found to be other, or missing.
-        retrieved: Records that were retrieved for their line items.
-        denied: Records that could not be retrieved: deleted meanwhile, or not for this user.
-        unread: Values that their column cannot hold; they stand in `_extra`.
-        calls: Calls that were made.
-        reconciled: Calls among them that reconciliation made.
-        drift: What has changed in the module's fields; empty if nothing.
-    """
-
-    upserts: int = 0
-    deleted: int = 0
-    vanished: int = 0
-    repaired: int = 0
-    retrieved: int = 0
-    denied: int = 0
-    unread: int = 0
-    calls: int = 0
-    reconciled: int = 0
-    drift: str = ""
-
-    def report(
-        self, module: str, phase: Phase | None, error: str | None, note: str
-    ) -> ModuleReport:
-        """Return what came of a module.
-
-        Args:
-            module: The module.
-            phase: What is done next.
-            error: Why it is not at the head.
-            note: What its mirror cannot see.
-        """
-        counted = asdict(self)
-        return ModuleReport(module, phase, **counted, error=error, note=note)
 
 
 @frozen

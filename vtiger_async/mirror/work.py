@@ -14,7 +14,7 @@ from vtiger_async.errors import AccessDeniedError, RecordNotFoundError, VtigerEr
 from vtiger_async.mirror.batches import Batch, Gone, Upsert
 from vtiger_async.mirror.crm import Crm
 from vtiger_async.mirror.events import Committed, MirrorEvent
-from vtiger_async.mirror.reports import Tally
+from vtiger_async.mirror.reports import ModuleReport
 from vtiger_async.mirror.sink import ReadableSink, Sink
 from vtiger_async.mirror.states import ModuleState
 from vtiger_async.models.metadata import Module
@@ -25,7 +25,7 @@ from vtiger_async.tables.rows import as_listed
 from vtiger_async.types import RecordId, SyncScope
 from vtiger_async.vtql import Select, select
 
-__all__ = ["Work", "is_readable"]
+__all__ = ["Work", "is_readable", "statement_of"]
 
 _TOGETHER: Final = 10
 """Documents that are retrieved and written together."""
@@ -34,6 +34,11 @@ _TOGETHER: Final = 10
 def is_readable(sink: Sink) -> TypeGuard[ReadableSink]:
     """Tell whether a sink can say what it holds."""
     return hasattr(sink, "hashes")
+
+
+def statement_of(module: Module) -> Select:
+    """Return what is asked for all records of a module: of documents no fields of their lines."""
+    return without_lines(select(module.name), module)
 
 
 @define(eq=False)
@@ -47,7 +52,7 @@ class Work:
         module: What `describe` says of the module now.
         state: Where the module stands; what was committed, at any time.
         scope: Whose changes the server tells.
-        tally: What is counted.
+        report: What came of it so far.
         tell: Is called with each event.
         rows: Makes the rows.
     """
@@ -58,7 +63,7 @@ class Work:
     module: Module
     state: ModuleState
     scope: SyncScope
-    tally: Tally
+    report: ModuleReport
     tell: Callable[[MirrorEvent], object]
     rows: RowMaker
 
@@ -78,8 +83,8 @@ class Work:
         return self.state.line_items and self.state.lines is not None
 
     def statement(self) -> Select:
-        """Return what is asked for all records: of documents no fields of their lines."""
-        return without_lines(select(self.name), self.module)
+        """Return what is asked for all records."""
+        return statement_of(self.module)
 
     def now(self) -> datetime:
         """Return the time (aware UTC)."""
@@ -117,10 +122,10 @@ class Work:
         """Write a batch, and note where the module then stands."""
         await self.sink.commit(Batch(state, tuple(upserts), tuple(gone)))
         self.state = state
-        self.tally.upserts += len(upserts)
+        self.report.upserts += len(upserts)
         vanished = sum(one.why == "vanished" for one in gone)
-        self.tally.vanished += vanished
-        self.tally.deleted += len(gone) - vanished
+        self.report.vanished += vanished
+        self.report.deleted += len(gone) - vanished
         if upserts or gone:
             self.tell(Committed(self.now(), self.name, state.phase, len(upserts), len(gone)))
 
@@ -131,7 +136,7 @@ class Work:
 
     def _row(self, record: Record) -> Row:
         row, unread = self.rows.row_of(record)
-        self.tally.unread += len(unread)
+        self.report.unread += len(unread)
         return row
 
     async def _changed(self, made: list[tuple[Record, Row]]) -> list[tuple[Record, Row]]:
@@ -172,9 +177,9 @@ class Work:
             try:
                 whole = await self.crm.retrieve(listed[place].id)
                 found[place] = as_listed(whole, listed[place])
-                self.tally.retrieved += 1
+                self.report.retrieved += 1
             except (AccessDeniedError, RecordNotFoundError):
-                self.tally.denied += 1  # if it was deleted, the changes that follow tell
+                self.report.denied += 1  # if it was deleted, the changes that follow tell
             except VtigerError as error:
                 failures.append(error)
                 group.cancel_scope.cancel()

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from attrs import define, field
 
-from vtiger_async.mirror.errors import SinkError
+from vtiger_async.mirror.errors import SinkBusyError, SinkError
 from vtiger_async.mirror.sink import Deletes
 from vtiger_async.mirror.sinks import file_of, options_of
 from vtiger_async.mirror.sinks.database import quoted
@@ -157,10 +157,10 @@ class DuckDBDatabase:
             text = str(error).splitlines()[0]
             if "lock on file" in text:
                 who = _HOLDER(text)
-                text = (
-                    f"another process{f' ({who[0]})' if who else ''} has it open: "
+                raise SinkBusyError(
+                    f"{self.what}: another process{f' ({who[0]})' if who else ''} has it open: "
                     "DuckDB lets one write, or several read"
-                )
+                ) from None
             raise SinkError(f"{self.what}: {text}") from None
 
     def execute(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Final, TypeVar, TypeVarTuple
+from typing import Any, Final
 
 from vtiger_async.mirror.batches import Batch
 from vtiger_async.mirror.errors import SinkError
 from vtiger_async.mirror.sink import Deletes, Look
+from vtiger_async.mirror.sinks.lines import LinesSink
 from vtiger_async.mirror.sinks.locking import FileLock
 from vtiger_async.mirror.sinks.stored import (
     FORM,
@@ -22,14 +23,11 @@ from vtiger_async.mirror.sinks.stored import (
     state_of,
 )
 from vtiger_async.mirror.sinks.stream import StreamSink, check_deletes, line_of, places_of
-from vtiger_async.mirror.sinks.worker import Worker
 from vtiger_async.mirror.states import ModuleState
 from vtiger_async.types import is_map
 
 __all__ = ["JsonLinesSink", "JsonLinesStream", "of_url"]
 
-_Result = TypeVar("_Result")
-_Given = TypeVarTuple("_Given")
 _STATE: Final = ".state.json"
 _MIRROR: Final = "mirror.json"
 
@@ -98,7 +96,7 @@ class JsonLinesStream(StreamSink):
         return ({"_module": batch.state.module, **change} for change in changes(batch))
 
 
-class JsonLinesSink:
+class JsonLinesSink(LinesSink):
     """Keeps a file of JSON lines for each module, `Accounts.jsonl`, to which changes are added.
 
     The last line of an id counts. `Accounts.state.json` is where the module stands: its `bytes` say
@@ -112,39 +110,13 @@ class JsonLinesSink:
         Args:
             folder: The folder; it is made where it is not there, but not those above it.
         """
+        super().__init__()
         self.folder = Path(folder)
         self._bytes: dict[str, int] = {}
-        self._lock: FileLock | None = None
-        self._worker = Worker()
 
-    def __repr__(self) -> str:
-        return f"<JsonLinesSink {self.folder}>"
-
-    async def open(self, instance: str) -> Mapping[str, ModuleState]:
-        """Open it, and return where each module stands; see `Sink`."""
-        return await self._run(self._opened, instance)
-
-    async def prepare(self, state: ModuleState, before: ModuleState | None) -> None:
-        """Make the files of a module, or its new state; see `Sink`."""
-        await self._run(self._prepared, state)
-
-    async def commit(self, batch: Batch) -> None:
-        """Add a batch, and then its state; see `Sink`."""
-        await self._run(self._committed, batch)
-
-    async def aclose(self) -> None:
-        """Let others write."""
-        await self._run(self._closed)
-
-    async def look(self) -> Look:
-        """Return where each module stands; another process may be writing."""
-        return await self._run(self._looked)
-
-    async def _run(self, work: Callable[[*_Given], _Result], *given: *_Given) -> _Result:
-        try:
-            return await self._worker.run(work, *given)
-        except OSError as error:
-            raise SinkError(f"{self.folder}: {error.strerror or error}") from None
+    @property
+    def _what(self) -> str:
+        return str(self.folder)
 
     def _opened(self, instance: str) -> dict[str, ModuleState]:
         self.folder.mkdir(exist_ok=True)
@@ -247,8 +219,3 @@ class JsonLinesSink:
             return Look()
         states = {module: state for module, (state, _) in self._found().items()}
         return Look(self._kept_instance(), states)
-
-    def _closed(self) -> None:
-        lock, self._lock = self._lock, None
-        if lock is not None:
-            lock.release()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
-from vtiger_async.mirror.errors import SinkError
+from vtiger_async.mirror.errors import SinkBusyError, SinkError
 
 __all__ = ["FileLock"]
 
@@ -20,7 +20,8 @@ class FileLock:
         path: The file or folder that is locked; the lock is `<path>.lock` beside it.
 
     Raises:
-        SinkError: Another mirror holds it, or it cannot be made.
+        SinkBusyError: Another mirror holds it.
+        SinkError: It cannot be made.
     """
 
     def __init__(self, path: Path) -> None:
@@ -38,7 +39,7 @@ class FileLock:
                 raise
         except sqlite3.OperationalError as error:
             if "locked" in str(error):
-                raise SinkError(
+                raise SinkBusyError(
                     f"{path}: another mirror is writing to it; wait until it has ended"
                 ) from None
             raise SinkError(f"{lock} cannot be made: {error}") from None

@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 from attrs import define, field
 
-from vtiger_async.mirror.errors import SinkError
+from vtiger_async.mirror.errors import SinkBusyError, SinkError
 from vtiger_async.mirror.sink import Deletes
 from vtiger_async.mirror.sinks.database import quoted
 from vtiger_async.mirror.sinks.sql import SqlSink
@@ -148,7 +148,7 @@ class PostgresDatabase:
         try:
             self.execute("SELECT pg_advisory_lock($1)", [number])
         except LockNotAvailable:
-            raise SinkError(
+            raise SinkBusyError(
                 f"another mirror writes to {self.what}: wait for its end, or choose another schema"
             ) from None
         self.execute("RESET lock_timeout")

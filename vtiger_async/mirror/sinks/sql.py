@@ -13,7 +13,14 @@ from vtiger_async.mirror.errors import SinkError
 from vtiger_async.mirror.sink import Deletes, Look
 from vtiger_async.mirror.sinks.database import Database, transaction
 from vtiger_async.mirror.sinks.shaping import shape
-from vtiger_async.mirror.sinks.stored import FORM, check_form, check_instance, moment, state_of
+from vtiger_async.mirror.sinks.stored import (
+    FORM,
+    as_it_is,
+    check_form,
+    check_instance,
+    moment,
+    state_of,
+)
 from vtiger_async.mirror.sinks.worker import Worker
 from vtiger_async.mirror.states import ModuleState
 from vtiger_async.tables.schema import Table
@@ -146,12 +153,12 @@ class SqlSink:
     def _found(self) -> dict[str, ModuleState]:
         """Return the states of the modules whose tables are there."""
         rows = self._execute("SELECT module, state FROM {_vtiger_modules} ORDER BY module")
-        states = {module: state_of(self.database.what, text) for module, text in rows}
-        return {
-            module: state
-            for module, state in states.items()
-            if self.database.columns(state.table.name)
+        what, folds = self.database.what, self.database.folds
+        found = {
+            module: as_it_is(what, state_of(what, text), self.database.columns, folds=folds)
+            for module, text in rows
         }
+        return {module: state for module, state in found.items() if state is not None}
 
     def _prepared(self, state: ModuleState, before: ModuleState | None) -> None:
         module = state.module

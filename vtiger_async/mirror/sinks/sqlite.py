@@ -19,6 +19,7 @@ from vtiger_async.mirror.sink import Deletes, Look
 from vtiger_async.mirror.sinks import file_of, options_of
 from vtiger_async.mirror.sinks.locking import FileLock
 from vtiger_async.mirror.sinks.sqlite_tables import Writer, prepare, quoted, table_columns
+from vtiger_async.mirror.sinks.stored import as_it_is
 from vtiger_async.mirror.states import ModuleState
 from vtiger_async.types import RecordId
 
@@ -152,14 +153,18 @@ class SQLiteSink:
             database.execute("PRAGMA synchronous = FULL")
             database.executescript(_OWN_TABLES)
             self._check(database, instance)
-            return {
-                module: state
-                for module, state in _states(database).items()
-                if table_columns(database, state.table.name)
-            }
+            return self._as_they_are(database)
         except BaseException:
             self._close()
             raise
+
+    def _as_they_are(self, database: sqlite3.Connection) -> dict[str, ModuleState]:
+        """Return the states without what somebody has dropped."""
+        found = {
+            module: as_it_is(str(self.path), state, lambda name: table_columns(database, name))
+            for module, state in _states(database).items()
+        }
+        return {module: state for module, state in found.items() if state is not None}
 
     def _check(self, database: sqlite3.Connection, instance: str) -> None:
         facts = dict(database.execute("SELECT name, value FROM _vtiger_mirror").fetchall())
@@ -258,11 +263,9 @@ class SQLiteSink:
                 if not table_columns(database, "_vtiger_mirror"):
                     return Look()
                 facts = dict(database.execute("SELECT name, value FROM _vtiger_mirror").fetchall())
-                states = _states(database)
+                states = self._as_they_are(database)
                 counts = {
-                    module: _counts(database, state.table.name)
-                    for module, state in states.items()
-                    if table_columns(database, state.table.name)
+                    module: _counts(database, state.table.name) for module, state in states.items()
                 }
         except (sqlite3.Error, OSError) as error:
             raise SinkError(f"{self.path}: {error}") from error

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
+from attrs import evolve
+
 from vtiger_async.mirror.errors import SinkError
 from vtiger_async.mirror.states import ModuleState
+from vtiger_async.tables.schema import Table
 
 __all__ = [
     "FORM",
+    "as_it_is",
     "check_form",
     "check_instance",
     "file_name",
@@ -71,6 +76,54 @@ def state_of(what: str, text: str) -> ModuleState:
         return ModuleState.of_text(text)
     except ValueError as error:
         raise SinkError(f"{what} is damaged, or of another version: {error}") from None
+
+
+def as_it_is(
+    what: str,
+    state: ModuleState,
+    columns: Callable[[str], Collection[str]],
+    *,
+    folds: bool = True,
+) -> ModuleState | None:
+    """Return a state without what somebody has dropped of its tables; None where all is gone.
+
+    So the mirror sees a column that was dropped as one that is new, and fills it again.
+
+    Args:
+        what: What the mirror is kept in, for the message.
+        state: The state that was stored.
+        columns: Returns the names of a table's columns; none where there is no such table.
+        folds: Whether names that differ by case only are the same.
+
+    Raises:
+        SinkError: A table has lost the columns by which its rows are known.
+    """
+    fold = str.casefold if folds else str
+
+    def left_of(table: Table) -> Table | None:
+        there = {fold(name) for name in columns(table.name)}
+        if there and not {fold(name) for name in table.key} <= there:
+            raise SinkError(
+                f"{what}: the table {table.name} has not its key {', '.join(table.key)} any more: "
+                "drop the table, and its module is read anew"
+            )
+        kept = tuple(one for one in table.columns if fold(one.name) in there)
+        if not there or len(kept) == len(table.columns):
+            return table if there else None
+        names = {one.name for one in kept}
+        lists = tuple(one for one in table.picklists if one[0] in names)
+        return evolve(table, columns=kept, picklists=lists)
+
+    table = left_of(state.table)
+    if table is None:
+        return None
+    if state.lines is None:
+        return evolve(state, table=table)
+    lines = left_of(state.lines)
+    # Without their table, lines are as if they had never been wanted.
+    return evolve(
+        state, table=table, lines=lines, line_items=state.line_items and lines is not None
+    )
 
 
 def moment(at: float) -> str:

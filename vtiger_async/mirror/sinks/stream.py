@@ -6,26 +6,24 @@ import json
 import mmap
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, BinaryIO, Final, TypeVar, TypeVarTuple
+from typing import Any, BinaryIO, Final
 from urllib.parse import unquote
 
 from vtiger_async.mirror.batches import Batch
 from vtiger_async.mirror.errors import SinkError
 from vtiger_async.mirror.sink import Deletes, Look
 from vtiger_async.mirror.sinks import file_of, options_of
+from vtiger_async.mirror.sinks.lines import LinesSink
 from vtiger_async.mirror.sinks.locking import FileLock
 from vtiger_async.mirror.sinks.stored import FORM, check_form, check_instance, state_of
-from vtiger_async.mirror.sinks.worker import Worker
 from vtiger_async.mirror.states import ModuleState
 from vtiger_async.types import is_map
 
 __all__ = ["StreamSink", "check_deletes", "line_of", "places_of"]
 
-_Result = TypeVar("_Result")
-_Given = TypeVarTuple("_Given")
 _STDOUT: Final = "-"
 
 
@@ -61,7 +59,7 @@ def line_of(message: Mapping[str, Any]) -> bytes:
     return json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
 
 
-class StreamSink:
+class StreamSink(LinesSink):
     """Writes a mirror to standard output or to a file, as messages.
 
     After the messages of a batch have been flushed comes one with the states of all modules. Who
@@ -81,17 +79,13 @@ class StreamSink:
             state: A file with the states to begin with, as a message held them. A file that is
                 gone on with needs none: its last message counts.
         """
+        super().__init__()
         self._target = target
         self._state = None if state is None else Path(state)
         self._out: BinaryIO | None = None
-        self._lock: FileLock | None = None
         self._instance = ""
         self._states: dict[str, ModuleState] = {}
         self._announced: set[str] = set()
-        self._worker = Worker()
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self._what}>"
 
     def states_message(self, value: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return the message that tells the states."""
@@ -109,35 +103,6 @@ class StreamSink:
         """Return what is told of the records of a batch."""
         raise NotImplementedError
 
-    async def open(self, instance: str) -> Mapping[str, ModuleState]:
-        """Open it, and return where each module stands; see `Sink`."""
-        return await self._run(self._opened, instance)
-
-    async def prepare(self, state: ModuleState, before: ModuleState | None) -> None:
-        """Tell what a module now is, and where it stands; see `Sink`."""
-        self._announced.discard(state.module)
-        await self._run(self._write, Batch(state))
-
-    async def commit(self, batch: Batch) -> None:
-        """Write a batch, and then the states; see `Sink`."""
-        await self._run(self._write, batch)
-
-    async def aclose(self) -> None:
-        """Close the file; standard output and streams stay open."""
-        await self._run(self._closed)
-
-    async def look(self) -> Look:
-        """Return the states that it would begin with; what the reader holds is not known here."""
-        return await self._run(self._looked)
-
-    async def _run(self, work: Callable[[*_Given], _Result], *given: *_Given) -> _Result:
-        try:
-            return await self._worker.run(work, *given)
-        except BrokenPipeError:
-            raise SinkError("who read the stream has gone away") from None
-        except OSError as error:
-            raise SinkError(f"{self._what}: {error.strerror or error}") from None
-
     @property
     def _what(self) -> str:
         return str(self._target) if isinstance(self._target, str | Path) else "the stream"
@@ -147,8 +112,7 @@ class StreamSink:
             path = Path(self._target)
             self._lock = FileLock(path)
             try:
-                value, end = self._last(path)
-                self._begin(value if end else self._given(), instance)
+                end = self._begin(instance)
                 self._out = path.open("r+b" if path.exists() else "xb")
                 self._out.truncate(end)
                 self._out.seek(end)
@@ -156,37 +120,50 @@ class StreamSink:
                 self._closed()
                 raise
         else:
-            self._begin(self._given(), instance)
+            self._begin(instance)
             self._out = sys.stdout.buffer if self._target is None else self._target
         return dict(self._states)
 
-    def _begin(self, value: Mapping[str, Any] | None, instance: str) -> None:
-        kept, states = self._parsed(value)
+    def _begin(self, instance: str) -> int:
+        """Take over the states to begin with; return how much of the target counts."""
+        what, value, end = self._kept()
+        kept, states = self._parsed(what, value)
         if kept is not None:
-            check_instance(self._what, kept, instance)
+            check_instance(what, kept, instance)
         self._instance, self._states, self._announced = instance, states, set()
+        return end
 
-    def _parsed(self, value: Mapping[str, Any] | None) -> tuple[str | None, dict[str, ModuleState]]:
+    def _kept(self) -> tuple[str, Mapping[str, Any] | None, int]:
+        """Return where the states to begin with stand, them, and how much of the target counts."""
+        value, end = None, 0
+        if isinstance(self._target, str | Path):
+            value, end = self._last(Path(self._target))
+        if end or self._state is None:
+            return self._what, value, end
+        return str(self._state), self._given(self._state), end
+
+    def _parsed(
+        self, what: str, value: Mapping[str, Any] | None
+    ) -> tuple[str | None, dict[str, ModuleState]]:
         if not value:
             return None, {}
         try:
-            check_form(self._what, value.get("form"))
-            modules = value["modules"].items()
-            states = {name: state_of(self._what, json.dumps(one)) for name, one in modules}
+            check_form(what, value["form"])
+            states = {
+                name: state_of(what, json.dumps(one)) for name, one in value["modules"].items()
+            }
             return str(value["instance"]), states
         except (AttributeError, KeyError):
-            raise SinkError(f"{self._what}: the state is none that this package wrote") from None
+            raise SinkError(f"{what}: the state is none that this package wrote") from None
 
-    def _given(self) -> Mapping[str, Any] | None:
-        """Return what the file of states says."""
-        if self._state is None:
-            return None
+    def _given(self, file: Path) -> Mapping[str, Any]:
+        """Return what a file of states says; an empty one says nothing yet."""
         try:
-            value: Any = json.loads(self._state.read_bytes() or b"{}")
+            value: Any = json.loads(file.read_bytes() or b"{}")
         except ValueError:
-            raise SinkError(f"{self._state} is no JSON: a state to begin with is one") from None
+            raise SinkError(f"{file} is no JSON: a state to begin with is one") from None
         if not is_map(value):
-            raise SinkError(f"{self._state}: the state is none that this package wrote")
+            raise SinkError(f"{file}: the state is none that this package wrote")
         return value
 
     def _last(self, path: Path) -> tuple[Mapping[str, Any] | None, int]:
@@ -203,7 +180,11 @@ class StreamSink:
                 raise SinkError(f"{path} is there already, and no mirror: choose another place")
             return self.states_in(json.loads(text[begin:end])), end + 1
 
-    def _write(self, batch: Batch) -> None:
+    def _prepared(self, state: ModuleState) -> None:
+        self._announced.discard(state.module)
+        self._committed(Batch(state))
+
+    def _committed(self, batch: Batch) -> None:
         if self._out is None:
             raise SinkError(f"{self._what} is not open")
         state = batch.state
@@ -229,18 +210,13 @@ class StreamSink:
             os.fsync(out.fileno())
 
     def _looked(self) -> Look:
-        value, end = None, 0
-        if isinstance(self._target, str | Path):
-            value, end = self._last(Path(self._target))
-        instance, states = self._parsed(value if end else self._given())
-        return Look(instance, states)
+        what, value, _ = self._kept()
+        return Look(*self._parsed(what, value))
 
     def _closed(self) -> None:
         out, self._out = self._out, None
-        lock, self._lock = self._lock, None
         try:
-            if out is not None and lock is not None:
+            if out is not None and self._lock is not None:  # a file of ours
                 out.close()
         finally:
-            if lock is not None:
-                lock.release()
+            self._release()
