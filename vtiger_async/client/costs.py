@@ -139,7 +139,7 @@ async def cost_of_changes(
         query: Returns the records of a statement.
         plan: Tells how long so many calls take.
     """
-    notes = ["deletes not counted; where the server sends ids, a call per 100 more"]
+    notes = ["deletes not counted; where the server sends ids, or of tasks, a call per 100 more"]
     try:
         counted = await query(written_since(module, since)).explain()
         records, spent = counted.records, counted.spent

@@ -28,6 +28,7 @@ from vtiger_async.mirror.following import Follow
 from vtiger_async.mirror.metering import counting, listening, paused
 from vtiger_async.mirror.modules import bring_up
 from vtiger_async.mirror.options import Options
+from vtiger_async.mirror.owing import note_of
 from vtiger_async.mirror.reports import MirrorReport, ModuleReport
 from vtiger_async.mirror.sink import Look, Sink
 from vtiger_async.mirror.states import ModuleState
@@ -300,6 +301,8 @@ class Mirror:
         notes: list[str] = []
         if state is not None and state.lines is not None and not state.line_items:
             notes.append(f"line items are no longer kept: {state.lines.name} stays as it was")
+        if state is not None and state.owed:
+            notes.append(note_of(state.owed))
         if state is not None and state.phase != "difference" and state.looked_at is not None:
             if not await self._is_administrator(found):
                 notes.append(
