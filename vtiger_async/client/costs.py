@@ -88,5 +88,5 @@ def cost_of_changes(counted: Cost, plan: Callable[[int], Plan]) -> Cost:
     """
     # Pages share a second, so that none is cut within one.
     calls = max(1, -(-(counted.records or 0) // (PAGE - 1)))
-    note = "deletes not counted; where the server sends ids, a call per 100 more"
+    note = "deletes not counted; where the server sends ids, or of tasks, a call per 100 more"
     return cost_of(counted.what, calls, counted.records, plan, spent=counted.spent, note=note)

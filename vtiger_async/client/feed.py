@@ -13,13 +13,25 @@ import hashlib
 import json
 import math
 from datetime import UTC, datetime
+from typing import Any
 
 from attrs import define, field
 
 from vtiger_async.errors import InvalidArgumentError
 from vtiger_async.models.records import Record
+from vtiger_async.types import RecordId, is_list, is_map, whole_number
 
-__all__ = ["Cursor", "Trail", "mark_of_delete", "mark_of_record", "modified_at", "start_of"]
+__all__ = [
+    "Cursor",
+    "Trail",
+    "ids_of",
+    "items_of",
+    "mark_of_delete",
+    "mark_of_record",
+    "modified_at",
+    "seconds_of",
+    "start_of",
+]
 
 _WHICH, _MARK = 3, 8
 """Bytes of a mark: three for the record, five for its content, a chance in a trillion."""
@@ -159,3 +171,21 @@ def modified_at(record: Record) -> int | None:
     except ValueError:
         return None
     return int(moment.replace(tzinfo=UTC).timestamp())
+
+
+def ids_of(deleted: object) -> list[RecordId]:
+    """Return the ids of a page's deletes, in order."""
+    return sorted(RecordId(item) for item in items_of(deleted))
+
+
+def items_of(value: object) -> list[Any]:
+    """Return a list; PHP sends one with gaps as a map."""
+    if is_map(value):
+        return list(value.values())
+    return value if is_list(value) else []
+
+
+def seconds_of(value: object, since: int) -> int:
+    """Return the page's last time; what it was asked with, where the server sends nonsense."""
+    number = whole_number(value)
+    return since if number is None else number

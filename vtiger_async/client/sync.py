@@ -7,21 +7,24 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import anyio
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from vtiger_async.client.calls import records_of
 from vtiger_async.client.feed import (
     Trail,
+    ids_of,
+    items_of,
     mark_of_delete,
     mark_of_record,
     modified_at,
+    seconds_of,
     start_of,
 )
 from vtiger_async.client.query import Query
 from vtiger_async.clock import Clock
 from vtiger_async.errors import InvalidArgumentError, InvalidResponseError
 from vtiger_async.models.records import Record
-from vtiger_async.types import RecordId, SyncScope, is_list, is_map, whole_number
+from vtiger_async.types import RecordId, SyncScope, is_map
 from vtiger_async.vtql import Condition, F, Select, select
 
 if TYPE_CHECKING:
@@ -226,8 +229,8 @@ class Sync(AsyncIterator[Change]):
         since = max(1, self._since)
         page = await self._source.sync_page(self.module, since, self.scope)
         updated = await self._records(page.get("updated"))
-        deleted = _ids(page.get("deleted"))
-        last = _seconds(page.get("lastModifiedTime"), since)
+        deleted = ids_of(page.get("deleted"))
+        last = seconds_of(page.get("lastModifiedTime"), since)
         more = bool(page.get("more")) and bool(updated or deleted or last > since)
         size = len(updated) + len(deleted)
         stuck = more and (last <= since or last == since + 1 == self._last)
@@ -238,6 +241,13 @@ class Sync(AsyncIterator[Change]):
             updated = [*updated, *await self._second(last)]
         trail = Trail(self._cursor)
         changes = self._fresh(trail, updated, deleted, since, last)
+        if self.module == "Calendar":
+            from vtiger_async.client.tasks import as_shown  # of this module alone
+
+            shown = await as_shown(self._source, [change.record for change in changes])
+            changes = [
+                evolve(one, record=record) for one, record in zip(changes, shown, strict=True)
+            ]
         reread, self._last, self._high = last <= self._high, last, max(self._high, last)
         if not more:
             self._since = self._high - OVERLAP
@@ -311,30 +321,13 @@ class Sync(AsyncIterator[Change]):
 
     async def _records(self, updated: Any) -> list[Record]:
         """Return whole records; where the server sends ids, they are fetched 100 to a call."""
-        items = _items(updated)
+        items = items_of(updated)
         whole = records_of([item for item in items if is_map(item)], self.module)
         ids = [RecordId(item) for item in items if isinstance(item, str)]
         for start in range(0, len(ids), 100):
             wanted = ids[start : start + 100]
             whole += await self._source.query(select(self.module).where(F["id"].in_(wanted))).all()
         return whole
-
-
-def _ids(deleted: Any) -> list[RecordId]:
-    return sorted(RecordId(item) for item in _items(deleted))
-
-
-def _items(value: Any) -> list[Any]:
-    """Return a list; PHP sends one with gaps as a map."""
-    if is_map(value):
-        return list(value.values())
-    return value if is_list(value) else []
-
-
-def _seconds(value: Any, since: int) -> int:
-    """Return the page's last time; what it was asked with, where the server sends nonsense."""
-    number = whole_number(value)
-    return since if number is None else number
 
 
 def page_of(result: Any) -> dict[str, Any]:

@@ -13,7 +13,6 @@ from vtiger_async.mirror.sink import ReadableSink
 from vtiger_async.mirror.states import ModuleState
 from vtiger_async.mirror.work import Work, is_readable
 from vtiger_async.models.records import Record
-from vtiger_async.types import is_list, is_map, whole_number
 from vtiger_async.vtql import F, Select, select
 
 __all__ = ["END", "Comparison", "difference"]
@@ -121,10 +120,7 @@ class Comparison:
 
         None where the server counts none: some versions answer with an empty list.
         """
-        statement = _within(self._work, select(self._work.name), above, up_to).counting()
-        rows = await self._work.crm.call("GET", "query", {"query": str(statement)})
-        first = rows[0] if is_list(rows) and rows else None
-        return whole_number(next(iter(first.values()), None)) if is_map(first) else None
+        return await self._work.counted(_within(self._work, select(self._work.name), above, up_to))
 
 
 def _within(work: Work, statement: Select, above: int, up_to: int) -> Select:

@@ -28,6 +28,7 @@ from vtiger_async.mirror.following import Follow
 from vtiger_async.mirror.metering import counting, listening, paused
 from vtiger_async.mirror.modules import bring_up
 from vtiger_async.mirror.options import Options
+from vtiger_async.mirror.owing import note_of
 from vtiger_async.mirror.reports import MirrorReport, ModuleReport
 from vtiger_async.mirror.sink import Look, Sink
 from vtiger_async.mirror.states import ModuleState
@@ -305,6 +306,8 @@ class Mirror:
             notes.append(f"line items are no longer kept: {state.lines.name} stays as it was")
         if state is not None and state.phase == "difference" and state.cursor is not None:
             notes.append("the server fails to sync it: all of it is read in each round")
+        if state is not None and state.owed:
+            notes.append(note_of(state.owed))
         if state is not None and state.phase != "difference" and state.looked_at is not None:
             if not await self._is_administrator(found):
                 notes.append(

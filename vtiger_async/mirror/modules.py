@@ -69,6 +69,7 @@ async def bring_up(
         tell(Drifted(work.now(), name, report.drift))
     try:
         await _read(work, options)
+        await work.settle()
         await work.commit(work.at_head())
         await reconcile(work, a_day)
     finally:

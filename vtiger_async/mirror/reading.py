@@ -18,7 +18,7 @@ from vtiger_async.mirror.crm import Changed, Reading
 from vtiger_async.mirror.work import Work
 from vtiger_async.models.records import Record
 from vtiger_async.types import RecordId
-from vtiger_async.vtql import Condition
+from vtiger_async.vtql import Condition, select
 
 __all__ = ["deltas", "look_around", "snapshot"]
 
@@ -121,13 +121,16 @@ async def look_around(work: Work) -> None:
     if work.sees_all or "modifiedtime" not in work.module.fields:
         return
     newest = now_by_server(work.crm, work.clock)
-    statement = work.statement()
+    statement, bare = work.statement(), select(work.name)
     if since is not None:
         text = datetime.fromtimestamp(max(0.0, since - MARGIN), UTC).strftime("%Y-%m-%d %H:%M:%S")
-        statement = statement.where(Condition("modifiedtime", ">=", text))
+        is_new = Condition("modifiedtime", ">=", text)
+        statement, bare = statement.where(is_new), bare.where(is_new)
     seen = since
-    async for page in work.crm.query(statement).pages():
-        await work.write(page, work.state, all_of_them=False)
-        times = [seconds_of(record.get("modifiedtime")) for record in page]
-        seen = max(filter(None, (seen, *times)), default=seen)
+    # That none are there takes a count(*) of who is no administrator: counted first, it takes one.
+    if await work.counted(bare) != 0:
+        async for page in work.crm.query(statement).pages():
+            await work.write(page, work.state, all_of_them=False)
+            times = [seconds_of(record.get("modifiedtime")) for record in page]
+            seen = max(filter(None, (seen, *times)), default=seen)
     await work.commit(evolve(work.state, looked_at=seen if newest is None else newest))

@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 import cattrs
 from attrs import frozen
 
+from vtiger_async.mirror.owing import Owed
 from vtiger_async.tables.schema import Table
 
 __all__ = ["ModuleState", "Phase"]
@@ -41,6 +42,7 @@ class ModuleState:
             before the first snapshot has ended.
         synced_at: When the mirror last was at the head (Unix seconds), None where never.
         error: What made the last attempt fail; None where it did not.
+        owed: Documents that the server could not send, which are without their line items.
     """
 
     module: str
@@ -56,6 +58,7 @@ class ModuleState:
     credit_from: float | None = None
     synced_at: float | None = None
     error: str | None = None
+    owed: tuple[Owed, ...] = ()
 
     def text(self) -> str:
         """Return the state as text (JSON on one line), for a sink to keep."""

@@ -8,13 +8,14 @@ from datetime import UTC, datetime
 from typing import Final, TypeGuard
 
 import anyio
-from attrs import define, evolve
+from attrs import define, evolve, field
 
 from vtiger_async.clock import Clock
 from vtiger_async.errors import AccessDeniedError, RecordNotFoundError, VtigerError
 from vtiger_async.mirror.batches import Batch, Gone, Upsert
 from vtiger_async.mirror.crm import Crm
 from vtiger_async.mirror.events import Committed, MirrorEvent
+from vtiger_async.mirror.owing import MOST, due, is_broken, settled
 from vtiger_async.mirror.reports import ModuleReport
 from vtiger_async.mirror.sink import ReadableSink, Sink
 from vtiger_async.mirror.states import ModuleState
@@ -23,8 +24,8 @@ from vtiger_async.models.records import Record
 from vtiger_async.tables import Row, RowMaker
 from vtiger_async.tables.describing import is_of_a_line
 from vtiger_async.tables.rows import OF_RETRIEVE
-from vtiger_async.types import LINE_MODULES, RecordId, SyncScope
-from vtiger_async.vtql import Select, select
+from vtiger_async.types import LINE_MODULES, RecordId, SyncScope, is_list, is_map, whole_number
+from vtiger_async.vtql import F, Select, select
 
 __all__ = ["Work", "is_readable", "statement_of"]
 
@@ -72,6 +73,7 @@ class Work:
         report: What came of it so far.
         tell: Is called with each event.
         rows: Makes the rows.
+        asked: The documents that were asked for in this round.
     """
 
     crm: Crm
@@ -83,6 +85,7 @@ class Work:
     report: ModuleReport
     tell: Callable[[MirrorEvent], object]
     rows: RowMaker
+    asked: set[str] = field(factory=set[str], init=False)
 
     @property
     def name(self) -> str:
@@ -146,6 +149,15 @@ class Work:
         if upserts or gone:
             self.tell(Committed(self.now(), self.name, state.phase, len(upserts), len(gone)))
 
+    async def counted(self, statement: Select) -> int | None:
+        """Return how many records the CRM counts for a statement, for one call.
+
+        None where the server counts none: some versions answer with an empty list.
+        """
+        rows = await self.crm.call("GET", "query", {"query": str(statement.counting())})
+        first = rows[0] if is_list(rows) and rows else None
+        return whole_number(next(iter(first.values()), None)) if is_map(first) else None
+
     def hash_of(self, record: Record) -> str:
         """Return the hash by which a record is told from what it was."""
         row, _ = self.rows.row_of(record)
@@ -166,47 +178,86 @@ class Work:
         return [(record, row) for record, row in made if kept.get(record.id) != row[place]]
 
     async def _write_documents(
-        self, listed: Sequence[Record], state: ModuleState, gone: Sequence[Gone]
+        self,
+        listed: Sequence[Record],
+        state: ModuleState,
+        gone: Sequence[Gone] = (),
+        *,
+        are_kept: bool = False,
     ) -> int:
         """Retrieve documents, which only then have their lines, and write them.
 
         The state stays as it was until the last of them: what was written before a crash has its
-        hash, and costs no call again.
+        hash, and costs no call again. Those that the server cannot send are written without their
+        lines, unless they are kept so.
         """
         parts = [listed[at : at + _TOGETHER] for at in range(0, len(listed), _TOGETHER)] or [()]
         written = 0
         for part in parts:
-            found = [one for one in await self._retrieved(part) if one is not None]
-            upserts = [Upsert(one.id, self._row(one), self.rows.lines_of(one)) for one in found]
             is_last = part is parts[-1]
             # What is gone was so before: it comes first, so that it does not undo a return.
             left = gone if part is parts[0] else ()
-            await self.commit(state if is_last else self.state, upserts, left)
+            found, broken = await self._retrieved(part)
+            upserts = [Upsert(one.id, self._row(one), self.rows.lines_of(one)) for one in found]
+            # Without lines: those that are there stay.
+            upserts += [Upsert(one.id, self._row(one)) for one in broken if not are_kept]
+            done = {one.id for one in part} | {one.id for one in left}
+            owed = settled(self.state.owed, [one.id for one in broken], done, self.clock.time())
+            await self.commit(evolve(state if is_last else self.state, owed=owed), upserts, left)
             written += len(upserts)
         return written
 
-    async def _retrieved(self, listed: Sequence[Record]) -> list[Record | None]:
-        """Retrieve records together; None for those that are not there any more."""
-        found: list[Record | None] = [None] * len(listed)
-        failures: list[VtigerError] = []
+    async def _retrieved(self, listed: Sequence[Record]) -> tuple[list[Record], list[Record]]:
+        """Retrieve records together: those that came, and those that the server cannot send.
 
-        async def retrieve(place: int) -> None:
+        What is not there any more is in neither.
+        """
+        found: dict[RecordId, Record] = {}
+        broken: dict[RecordId, VtigerError] = {}
+        failures: list[VtigerError] = []
+        owed = {one.id for one in self.state.owed}
+        self.asked |= {one.id for one in listed}
+
+        async def retrieve(one: Record) -> None:
             try:
-                whole = await self.crm.retrieve(listed[place].id)
-                found[place] = _as_listed(whole, listed[place])
+                found[one.id] = _as_listed(await self.crm.retrieve(one.id), one)
                 self.report.retrieved += 1
             except (AccessDeniedError, RecordNotFoundError):
                 self.report.denied += 1  # if it was deleted, the changes that follow tell
             except VtigerError as error:
-                failures.append(error)
-                group.cancel_scope.cancel()
+                if is_broken(error) and len(owed) < MOST:
+                    broken[one.id] = error
+                else:
+                    failures.append(error)
+                    group.cancel_scope.cancel()
 
         async with anyio.create_task_group() as group:
-            for place in range(len(listed)):
-                group.start_soon(retrieve, place)
+            for one in listed:
+                group.start_soon(retrieve, one)
+        is_first = self.state.error is None and not broken.keys() <= owed
+        if is_first and len(broken) == len(listed) > 1:
+            failures += broken.values()  # none of them came: it may be the server as a whole
         if failures:
             raise failures[0]
-        return found
+        return (
+            [found[one.id] for one in listed if one.id in found],
+            [one for one in listed if one.id in broken],
+        )
+
+    async def settle(self) -> None:
+        """Ask again for documents that the server could not send, where that is due."""
+        owed = [one for one in self.state.owed if one.id not in self.asked]
+        ids = due(owed, self.clock.time()) if self.keeps_lines else []
+        if not ids:
+            return
+        statement = self.statement().where(F["id"].in_(ids))
+        pages = self.crm.query(statement).pages()
+        listed = [one async for page in pages for one in page]
+        # Those that are not shown any more are not owed.
+        lost = {*ids} - {one.id for one in listed}
+        left = settled(self.state.owed, (), lost, self.clock.time())
+        await self.commit(evolve(self.state, owed=left))
+        await self._write_documents(listed, self.state, are_kept=True)
 
     def at_head(self) -> ModuleState:
         """Return the state with the note that it is at the head now."""

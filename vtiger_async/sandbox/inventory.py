@@ -18,6 +18,7 @@ from vtiger_async.sandbox.answers import Fault
 from vtiger_async.sandbox.calls import Call, Element, bad_id, split_id
 from vtiger_async.sandbox.inventory_details import Document, ShownLine, final_details, line_details
 from vtiger_async.sandbox.inventory_totals import (
+    INDIVIDUAL,
     TAXES,
     charges_of,
     chosen_taxes,
@@ -238,6 +239,9 @@ def with_lines(call: Call, module: Module, own: int, record: dict[str, object]) 
         module: The record's module.
         own: The record's number.
         record: The full form, which is changed.
+
+    Raises:
+        Fault: HTTP 500 for a document without lines that is taxed line by line (see the profile).
     """
     if not module.has_lines:
         return
@@ -245,6 +249,9 @@ def with_lines(call: Call, module: Module, own: int, record: dict[str, object]) 
     charges = shown_charges(store.note(own, _CHARGES))
     record |= charges.fields
     lines = lines_of(call, str(record["id"]))
+    is_taxed_by_line = record.get("hdnTaxType") == INDIVIDUAL
+    if not lines and is_taxed_by_line and call.profile.lines_cannot_change:
+        raise Fault("INTERNAL_SERVER_ERROR", "Unknown Error while processing request", 500)
     record["LineItems"] = lines
     record["productid"] = lines[0]["productid"] if lines else ""
     document = Document(module.name, record, lines, charges, _taxes(store))

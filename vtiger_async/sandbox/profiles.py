@@ -49,8 +49,14 @@ class Profile:
             boolean that nobody sent is 0, and only a document's conversion rate is filled in.
         words_are_no_dates: Whether a single word in a date is stored as no date at all, where text
             of several words is refused.
+        dependents_go: Whether the deals and quotes of an organisation are deleted with it, and the
+            purchase orders of a vendor, without a change of their `modifiedtime`.
+        additions_are_changes: Whether a comment on a record, and a relation that is added to it,
+            change its `modifiedtime`.
         document_discounts_hidden: Whether a query takes the discounts of a document for those of
             its lines, since their columns have the same names.
+        one_status_in_sync: Whether a sync sends the status of a task as `taskstatus` and as
+            `eventstatus`, whatever is stored as the other.
         starred_by_writer: Whether `starred` is empty for everyone but who wrote the record last,
             who stands for those that have looked at it.
         works_out_values: Whether the CRM works out how long an activity lasts, when to remind of
@@ -69,7 +75,7 @@ class Profile:
         lines_cannot_change: Whether `update` and `revise` with LineItems end in HTTP 500, after
             the new lines took the place of the old ones and before the totals are worked out; and
             `create` with the tax type `individual`, after the document is stored and before its
-            lines are.
+            lines are; a document like that, which cannot be retrieved either.
         sync_fatal: Modules whose `sync` ends in HTTP 500; the empty name is one.
         session_operations: The operations of webservice.php, in lower case; empty for all. Any
             other is a fatal error there: HTTP 500 with an empty body.
@@ -97,7 +103,10 @@ class Profile:
     unset: tuple[tuple[str, str, str | None], ...] = ()
     defaults_apply: bool = True
     words_are_no_dates: bool = False
+    dependents_go: bool = False
+    additions_are_changes: bool = False
     document_discounts_hidden: bool = False
+    one_status_in_sync: bool = False
     starred_by_writer: bool = False
     works_out_values: bool = False
     numbers_repeat: bool = False
@@ -158,7 +167,10 @@ PROFILES: dict[ProfileName, Profile] = {
         ),
         defaults_apply=False,
         words_are_no_dates=True,
+        dependents_go=True,
+        additions_are_changes=True,
         document_discounts_hidden=True,
+        one_status_in_sync=True,
         starred_by_writer=True,
         works_out_values=True,
         numbers_repeat=True,

@@ -7,6 +7,7 @@ from vtiger_async.sandbox.access import denied
 from vtiger_async.sandbox.answers import Fault
 from vtiger_async.sandbox.attachments import file_values, keep_files
 from vtiger_async.sandbox.calls import Call, Element, id_parts
+from vtiger_async.sandbox.dependents import drop_dependents, touch
 from vtiger_async.sandbox.inventory import (
     add_lines,
     drop_lines,
@@ -123,6 +124,8 @@ def create(call: Call) -> object:
     keep_label(call, module, number, element, row)
     keep_taxes(call.store, module, number, element)
     keep_files(call.store, module, number, files)
+    if module.name == "ModComments" and (commented := as_text(values.get("related_to"))):
+        touch(call, id_parts(commented)[1])
     die_of_owner(call, module, values)
     if module.has_lines:
         return _with_new_lines(call, module, number, row, element, lines)
@@ -327,6 +330,7 @@ def remove(call: Call, module: Module, number: int) -> None:
     record_id = module.record_id(number)
     if module.has_lines:
         drop_lines(call.store, record_id)
+    drop_dependents(call, module, record_id)
     for other, item in SCHEMA.referring(module.name):
         if not other.is_entity:
             continue  # a line item keeps its product, and says that it is deleted

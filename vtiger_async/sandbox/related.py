@@ -12,6 +12,7 @@ import re
 
 from vtiger_async.sandbox.access import denied
 from vtiger_async.sandbox.calls import Call, fatal_error, id_parts, internal_error, unknown_entity
+from vtiger_async.sandbox.dependents import touch
 from vtiger_async.sandbox.query import PAGE, page_of
 from vtiger_async.sandbox.schema import SCHEMA, Module
 from vtiger_async.sandbox.schema_relations import RELATIONS, Relation
@@ -164,6 +165,7 @@ def add_related(call: Call) -> object:
             if label in ("", relation.label):
                 sql = "INSERT OR IGNORE INTO pairs VALUES (?, ?)"
                 call.store.run(sql, (source[1], target[1]))
+                touch(call, source[1])
                 call.log(*source)
     return {"message": "successfull"}
 

@@ -111,6 +111,9 @@ def _changes(
                 record[name] = MASK if record[name] else ""
             if call.profile.document_discounts_hidden and module.has_lines:
                 record = {DISCOUNTS.get(name, name): value for name, value in record.items()}
+            if call.profile.one_status_in_sync and module.name == "Calendar":
+                status = record.get("taskstatus") or record.get("eventstatus")
+                record |= dict.fromkeys(record.keys() & {"taskstatus", "eventstatus"}, status)
             updated.append(record)
     return updated, deleted
 

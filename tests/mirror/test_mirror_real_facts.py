@@ -1,0 +1,207 @@
+"""Mirrors hold what a server's queries show, where it tells changes otherwise (as Vtiger 8.4)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from mirrored import World, kept, same, state_of
+
+from vtiger_async.sandbox.answers import Fault
+
+pytestmark = [pytest.mark.anyio, pytest.mark.virtual_time]
+
+
+def url(path: Path) -> str:
+    return f"sqlite:///{path}"
+
+
+def new(world: World, module: str, **fields: object) -> str:
+    return str(world.run("create", elementType=module, element=fields)["id"])
+
+
+TASK = {
+    "subject": "T",
+    "assigned_user_id": "19x1",
+    "activitytype": "Task",
+    "date_start": "2026-01-05",
+    "time_start": "10:00:00",
+    "due_date": "2026-01-06",
+}
+
+
+async def test_a_task_keeps_its_own_statuses_though_a_sync_tells_one_for_both(
+    tmp_path: Path,
+) -> None:
+    """A sync of tasks sends the status as `eventstatus`, too: a query tells each, 100 to a call."""
+    world, path = World(profile="oss-8.4"), tmp_path / "m.db"
+    async with world.sandbox.client() as crm:
+        mirror = crm.mirror(["Calendar"], to=url(path))
+        await mirror
+        rids = [
+            new(world, "Calendar", **TASK, taskstatus="Completed", eventstatus=other)
+            for other in ("", "Planned", "Held")
+        ]
+        before = world.calls
+        await mirror
+        assert world.calls["query"] - before.get("query", 0) == 1
+        assert [kept(path, "Calendar")[rid]["eventstatus"] for rid in rids] == [
+            None, "Planned", "Held",
+        ]  # fmt: skip
+        await same(crm, path, "Calendar")
+        before = world.calls
+        await mirror
+        assert world.calls["query"] == before["query"]  # what was told is not asked again
+    world.sandbox.close()
+
+
+DEAL = {
+    "potentialname": "P",
+    "closingdate": "2026-02-01",
+    "sales_stage": "Prospecting",
+    "assigned_user_id": "19x1",
+}
+
+
+def broken_document(world: World) -> str:
+    """A document whose creation failed in the middle: retrieve ends in HTTP 500 ever after."""
+    account = world.create("Accounts")
+    product = new(world, "Products", productname="P", unit_price="10", assigned_user_id="19x1")
+    with pytest.raises(Fault):
+        new(
+            world,
+            "Invoice",
+            subject="broken",
+            account_id=account,
+            assigned_user_id="19x1",
+            invoicestatus="Created",
+            bill_street="Street",
+            ship_street="Street",
+            productid=product,
+            hdnTaxType="individual",
+            LineItems=[{"productid": product, "quantity": "1", "listprice": "10"}],
+        )
+    return str(
+        world.run("query", query="SELECT id FROM Invoice WHERE subject = 'broken';")[0]["id"]
+    )
+
+
+async def test_a_document_that_cannot_be_retrieved_does_not_stop_its_module(
+    tmp_path: Path,
+) -> None:
+    """It is kept as queries show it, without lines, and the report says so; others are whole."""
+    world, path = World(profile="oss-8.4"), tmp_path / "m.db"
+    broken, whole = broken_document(world), world.invoice(1, 2)
+    async with world.sandbox.client() as crm:
+        mirror = crm.mirror(["Invoice"], to=url(path))
+        report = await mirror
+        assert report.is_whole
+        assert broken in report.modules["Invoice"].note
+        held = kept(path, "Invoice")
+        assert held[broken]["subject"] == "broken"
+        assert [len(held[rid]["lines"]) for rid in (broken, whole)] == [0, 2]
+        later = world.invoice(1)
+        assert (await mirror).is_whole
+        assert len(kept(path, "Invoice")[later]["lines"]) == 1
+    world.sandbox.close()
+
+
+async def test_a_document_that_cannot_be_retrieved_is_asked_for_ever_more_seldom(
+    tmp_path: Path,
+) -> None:
+    """Behind three rounds the pauses double; when the server can send it, it is owed no more."""
+    world, path = World(profile="oss-8.4"), tmp_path / "m.db"
+    broken = broken_document(world)
+    async with world.sandbox.client() as crm:
+        mirror = crm.mirror(["Invoice"], to=url(path))
+        assert [(await mirror).modules["Invoice"].upserts for _ in range(3)] == [1, 0, 0]
+        assert state_of(path, "Invoice").owed[0].failures == 3
+        await mirror
+        before = world.calls["retrieve"]
+        report = await mirror
+        assert world.calls["retrieve"] == before
+        assert report.modules["Invoice"].calls == 1  # a quiet round again
+        world.silently("UPDATE Invoice SET hdnTaxType = 'group'")
+        await world.clock.sleep(3600)
+        assert "line items" not in (await mirror).modules["Invoice"].note
+        assert kept(path, "Invoice")[broken]["hdnTaxType"] == "group"
+        await same(crm, path, "Invoice")
+    world.sandbox.close()
+
+
+async def test_line_items_that_did_not_come_for_a_while_come_later(tmp_path: Path) -> None:
+    """A server that fails for a while costs no line items: the next round asks for them."""
+    world, path = World(), tmp_path / "m.db"
+    async with world.sandbox.client() as crm:
+        mirror = crm.mirror(["Invoice"], to=url(path))
+        await mirror
+        rid = world.invoice(1, 2)
+        fault = world.sandbox.faults.add("500", operation="retrieve")
+        assert (await mirror).is_whole
+        assert kept(path, "Invoice")[rid]["lines"] == []
+        gone = world.invoice(1)
+        assert (await mirror).is_whole
+        world.delete(gone)
+        world.sandbox.faults.remove(fault.number)
+        assert "line items" not in (await mirror).modules["Invoice"].note
+        await same(crm, path, "Invoice")
+    world.sandbox.close()
+
+
+async def test_a_server_that_sends_no_document_at_all_fails_the_module_first(
+    tmp_path: Path,
+) -> None:
+    """Where none of several comes, nothing is written; if that goes on, all but their lines is."""
+    world, path = World(), tmp_path / "m.db"
+    for _ in range(3):
+        world.invoice(1)
+    fault = world.sandbox.faults.add("500", operation="retrieve")
+    async with world.sandbox.client() as crm:
+        mirror = crm.mirror(["Invoice"], to=url(path))
+        assert not (await mirror).is_whole
+        assert kept(path, "Invoice") == {}
+        assert (await mirror).is_whole
+        assert len(kept(path, "Invoice")) == 3
+        world.sandbox.faults.remove(fault.number)
+        await mirror
+        await same(crm, path, "Invoice")
+    world.sandbox.close()
+
+
+async def test_what_goes_with_a_deleted_record_is_found_by_reconciliation(tmp_path: Path) -> None:
+    """Of an organisation's deals and quotes, and a vendor's orders, no feed tells the deletion."""
+    world, path = World(profile="oss-8.4"), tmp_path / "m.db"
+    account = world.create("Accounts")
+    deal = new(world, "Potentials", **DEAL, related_to=account)
+    async with world.sandbox.client() as crm:
+        mirror = crm.mirror(["Accounts", "Potentials"], to=url(path), reconcile=2000)
+        await mirror
+        await world.clock.sleep(600)
+        new(world, "Potentials", **DEAL)  # else the feed's last second is asked for again
+        await mirror
+        world.delete(account)
+        report = await mirror
+        assert (report.modules["Accounts"].deleted, report.modules["Potentials"].deleted) == (1, 0)
+        await world.clock.sleep(86_400)
+        report = await mirror
+        assert report.modules["Potentials"].vanished == 1
+        assert deal not in kept(path, "Potentials")
+        await same(crm, path, "Accounts", "Potentials")
+    world.sandbox.close()
+
+
+async def test_a_quiet_round_costs_two_calls_of_who_is_no_administrator(tmp_path: Path) -> None:
+    """The changes of their own records, and a count(*) of what else has changed."""
+    world, path = World(profile="oss-8.4"), tmp_path / "m.db"
+    rid = world.create("Leads", assigned_user_id="19x1")
+    async with world.sandbox.client("sales") as crm:
+        mirror = crm.mirror(["Leads"], to=url(path), reconcile=None)
+        await mirror
+        await world.clock.sleep(600)
+        await mirror
+        await world.clock.sleep(600)
+        assert (await mirror).modules["Leads"].calls == 2
+        world.revise(rid, description="another's")
+        assert (await mirror).modules["Leads"].upserts == 1
+        await same(crm, path, "Leads")
+    world.sandbox.close()
