@@ -45,6 +45,21 @@ def test_a_statement_becomes_a_file(instance: Instance, capsys: Capture, tmp_pat
     assert len(rows) == 3
 
 
+def test_explain_only_tells(instance: Instance, capsys: Capture, tmp_path: Path) -> None:
+    """What it would cost is the command's data; no file is made."""
+    path = tmp_path / "contacts.csv"
+    done = run_here(capsys, "export", "Contacts", "--to", str(path), "--explain")
+    (cost,) = done.rows
+    assert done.code == 0
+    assert cost.pop("seconds") >= 0
+    assert cost.pop("note").startswith("if the user is an administrator")
+    assert cost.pop("window") in (None, "minute")
+    assert cost == {"module": "Contacts", "calls": 5, "records": 400, "spent": 1}
+    assert "Contacts: 5 calls for 400 records" in done.err
+    assert instance.calls() == {"query": 1}
+    assert [*tmp_path.iterdir()] == []
+
+
 def test_what_cannot_be_carried_out_spends_no_call(
     instance: Instance, capsys: Capture, tmp_path: Path
 ) -> None:

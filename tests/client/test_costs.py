@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from vtiger_async import Limits, VtigerClient
-from vtiger_async.quota.costs import cost_of
+from vtiger_async import AccessDeniedError, Limits, VtigerClient
+from vtiger_async.quota.costs import HIDDEN, cost_of
 from vtiger_async.sandbox import Sandbox
 
 pytestmark = [pytest.mark.anyio, pytest.mark.virtual_time]
@@ -39,6 +39,10 @@ STATEMENTS = [
     "SELECT * FROM Contacts ORDER BY modifiedtime;",
     "SELECT * FROM Contacts ORDER BY modifiedtime DESC;",
     "SELECT * FROM Contacts WHERE lastname = 'M';",
+    "SELECT * FROM Contacts WHERE lastname = 'M' ORDER BY lastname DESC;",
+    "SELECT lastname FROM Contacts ORDER BY lastname DESC LIMIT 50;",
+    "SELECT lastname FROM Contacts ORDER BY lastname, firstname DESC;",
+    "SELECT lastname FROM Contacts ORDER BY lastname, firstname DESC LIMIT 20, 150;",
 ]
 
 
@@ -57,6 +61,38 @@ async def test_a_query_costs_what_was_told(statement: str) -> None:
         assert calls(sandbox) - before - 1 == cost.calls
         assert cost.window is None
         assert cost.seconds == 0
+        assert cost.note == ""
+
+
+async def test_what_nobody_can_count_is_told() -> None:
+    """Hidden rows, for whom they are hidden, and lines of documents; a wrong number has no word."""
+    sandbox = Sandbox(limits=False, records=60)
+    async with sandbox.client("sales") as crm:
+        query = crm.query("SELECT * FROM Contacts;")
+        assert "if the user is an administrator" in (await query.explain()).note
+        told = (await crm.query("SELECT * FROM Contacts;").explain()).calls
+        before = calls(sandbox)
+        await query.all()
+        assert calls(sandbox) - before > told
+        assert (await crm.query("SELECT * FROM Contacts;").explain()).note == HIDDEN
+        sync = await crm.sync("Contacts", scope="user").explain()
+        assert "less where the user sees records that the scope leaves out" in sync.note
+    async with sandbox.client() as crm:
+        await crm.query("SELECT * FROM Accounts;").all()
+        assert (await crm.query("SELECT subject FROM Invoice;").explain()).note == ""
+        note = (await crm.query("SELECT subject, quantity FROM Invoice;").explain()).note
+        assert "several lines" in note
+
+
+async def test_changes_without_a_time_are_told_at_least() -> None:
+    """A module whose records do not say when they were changed cannot be counted from a moment."""
+    sandbox = with_contacts(0)
+    async with sandbox.client() as crm:
+        cost = await crm.sync("PBXManager", since=1e9).explain()
+        assert (cost.calls, cost.records, cost.spent) == (1, None, 1)
+        assert "at least" in cost.note
+        with pytest.raises(AccessDeniedError):
+            await crm.sync("Nonsense", since=1e9).explain()
 
 
 async def test_of_a_reading_that_was_begun_the_rest_is_told() -> None:

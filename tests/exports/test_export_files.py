@@ -9,37 +9,22 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import anyio
 import pyarrow.parquet as parquet
 import pytest
-from export_cases import beside, read_back
+from export_cases import THREE, beside, read_back, two_pages
 
 from vtiger_async import (
     AccessDeniedError,
     RetryPolicy,
     ServerError,
-    VtigerClient,
     select,
 )
+from vtiger_async.exports import Export, ExportError
 from vtiger_async.exports import parquet as parquet_module
 from vtiger_async.sandbox import Sandbox
 
 pytestmark = pytest.mark.anyio
 FORMATS = ("csv", "jsonl", "parquet")
-THREE = "SELECT lastname, donotcall, birthday FROM Contacts ORDER BY id LIMIT 3;"
-
-
-@pytest.fixture
-def sandbox() -> Sandbox:
-    """A sandbox with its records, of an administrator."""
-    return Sandbox(limits=False)
-
-
-async def two_pages(crm: VtigerClient, path: Path) -> None:
-    """Begin an export of the contacts, and cancel it after the second page."""
-    with anyio.CancelScope() as scope:
-        await crm.export("Contacts", path, progress=lambda n: n >= 200 and scope.cancel())
-    assert scope.cancelled_caught
 
 
 @pytest.mark.parametrize("form", FORMATS)
@@ -219,3 +204,42 @@ async def test_decimals_keep_their_digits_in_every_format(sandbox: Sandbox, tmp_
     assert prices[0].endswith("00000")
     assert isinstance(prices[2], Decimal)
     assert prices[2] == Decimal(prices[0])
+
+
+async def test_documents_cost_a_call_for_a_hundred_of_them(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """Their lines have no column, so they are not asked for, and do not fill the pages."""
+    path = tmp_path / "invoices.jsonl"
+    async with sandbox.client() as crm:
+        whole = await crm.query(select("Invoice")).all()
+        everything = {str(record.id): record for record in whole}
+        export = Export(crm, "Invoice", path)
+        cost = await export.explain()
+        assert (cost.records, cost.spent, cost.note) == (90, 1, "")
+        report = await export.run()
+        assert report.calls == cost.calls == 2
+    rows = {row["id"]: row for row in read_back(path)}
+    assert rows.keys() == everything.keys()
+    assert all(row["subject"] == everything[rid]["subject"] for rid, row in rows.items())
+
+
+async def test_explain_tells_what_is_left_of_a_file(sandbox: Sandbox, tmp_path: Path) -> None:
+    """And makes nothing: of a new one the whole, of an unfinished one the rest."""
+    path = tmp_path / "some.csv"
+    async with sandbox.client() as crm:
+        assert (await Export(crm, "Contacts", path).explain()).calls == 5
+        assert beside(path) == []
+        await two_pages(crm, path)
+        rest = await Export(crm, "Contacts", path).explain()
+        assert (rest.calls, rest.records) == (3, 200)
+        again = await Export(crm, "Contacts", path, restart=True).explain()
+        assert (again.calls, again.records) == (5, 400)
+        with pytest.raises(ExportError, match="unfinished export of SELECT"):
+            await Export(crm, "Leads", path).explain()
+        with pytest.raises(ExportError, match="meanwhile"):
+            await crm.export("Contacts", path, progress=lambda _: path.write_text("mine") and None)
+        left = await Export(crm, "Contacts", path, overwrite=True).explain()
+        assert (left.calls, left.records, left.spent) == (0, 0, 0)
+        with pytest.raises(ExportError, match="is there"):
+            await Export(crm, "Contacts", path, restart=True).explain()

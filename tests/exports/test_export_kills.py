@@ -111,17 +111,18 @@ def served() -> Iterator[str]:
 
 
 PROGRAM = """
-import sys, time
+import sys
 import anyio
-from vtiger_async import VtigerClient
 from vtiger_async import VtigerClient
 from vtiger_async.exports import parts
 parts._EACH = 0.0
+def held(records):
+    print(records, flush=True)
+    sys.stdin.readline()
 async def main():
     async with VtigerClient(sys.argv[1], "admin", sys.argv[2]) as crm:
         await crm.describe("Contacts")
-        print("begun", flush=True)
-        await crm.export("Contacts", sys.argv[3], progress=lambda _: time.sleep(0.06))
+        await crm.export("Contacts", sys.argv[3], progress=held)
 anyio.run(main)
 """
 
@@ -138,23 +139,29 @@ def test_a_kill_at_any_instant_loses_nothing(tmp_path: Path, seed: int, form: st
     chance = random.Random(seed)
     whole, path = tmp_path / f"whole.{form}", tmp_path / f"some.{form}"
 
-    def run(to: Path, seconds: float | None) -> int:
+    def run(to: Path, pages: int | None, ahead: int = 0) -> int:
         command = [sys.executable, "-c", PROGRAM, url, KEY, str(to)]
-        with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        with subprocess.Popen(
+            command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        ) as process:
+            assert process.stdin is not None
             assert process.stdout is not None
-            assert process.stdout.readline() == "begun\n"
-            if seconds is not None:
-                with suppress(subprocess.TimeoutExpired):
-                    process.wait(seconds)
-                process.send_signal(signal.SIGKILL)
+            if pages is None:
+                process.communicate("\n" * 10)
+                return process.wait(60)
+            # A line lets a page be written: the kill comes while the last of them are, or in wait.
+            process.stdin.write("\n" * (pages - 1 + ahead))
+            process.stdin.flush()
+            for _ in range(pages):
+                process.stdout.readline()
+            process.send_signal(signal.SIGKILL)
             return process.wait(60)
 
     with served() as url:
         anyio.run(undisturbed, url, whole)
-        ends = [run(path, chance.uniform(0.0, 0.2)) for _ in range(2)]
-        if not path.exists() or path.with_name(f"{path.name}.state").exists():
-            assert run(path, None) == 0
-    assert -signal.SIGKILL in ends
+        ends = [run(path, pages, chance.randint(0, 1)) for pages in (1, chance.randint(1, 2))]
+        assert run(path, None) == 0
+    assert ends == [-signal.SIGKILL] * 2
     assert read_back(path) == read_back(whole)
     assert len(read_back(path)) == 400
     assert beside(path) == [path.name, whole.name]

@@ -9,31 +9,16 @@ from pathlib import Path
 
 import anyio
 import pytest
-from export_cases import beside, read_back
+from export_cases import THREE, beside, read_back, two_pages
 
 from vtiger_async import (
     ConfigurationError,
     InvalidArgumentError,
-    VtigerClient,
 )
 from vtiger_async.exports import ExportError
 from vtiger_async.sandbox import Sandbox
 
 pytestmark = pytest.mark.anyio
-THREE = "SELECT lastname, donotcall, birthday FROM Contacts ORDER BY id LIMIT 3;"
-
-
-@pytest.fixture
-def sandbox() -> Sandbox:
-    """A sandbox with its records, of an administrator."""
-    return Sandbox(limits=False)
-
-
-async def two_pages(crm: VtigerClient, path: Path) -> None:
-    """Begin an export of the contacts, and cancel it after the second page."""
-    with anyio.CancelScope() as scope:
-        await crm.export("Contacts", path, progress=lambda n: n >= 200 and scope.cancel())
-    assert scope.cancelled_caught
 
 
 async def test_a_file_that_is_there_is_not_replaced(sandbox: Sandbox, tmp_path: Path) -> None:
@@ -185,3 +170,33 @@ async def test_a_full_disk_is_told(
         report = await crm.export("Contacts", path)
     assert report.records == 400
     assert len(read_back(path)) == 400
+
+
+async def test_the_file_behind_a_link_is_written(sandbox: Sandbox, tmp_path: Path) -> None:
+    """The link stays, and what it leads to is not replaced unasked."""
+    folder, link = tmp_path / "elsewhere", tmp_path / "latest.csv"
+    folder.mkdir()
+    link.symlink_to(folder / "three.csv")
+    async with sandbox.client() as crm:
+        report = await crm.export(THREE, link)
+        assert link.is_symlink()
+        assert beside(folder / "any") == ["three.csv"]
+        assert (report.path, len(read_back(folder / "three.csv"))) == (link, 3)
+        with pytest.raises(ExportError, match=r"latest\.csv is there"):
+            await crm.export(THREE, link)
+
+
+async def test_a_folder_that_may_not_be_written_is_told(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before a call, with the folder's name."""
+
+    def refused(*_: object, **__: object) -> None:
+        raise sqlite3.OperationalError("unable to open database file")
+
+    monkeypatch.setattr(sqlite3, "connect", refused)  # for root every folder may be written
+    monkeypatch.setattr("os.access", lambda *_: False)
+    async with sandbox.client() as crm:
+        with pytest.raises(ExportError, match=rf"nothing may be written to the folder {tmp_path}"):
+            await crm.export(THREE, tmp_path / "three.csv")
+    assert sandbox.ledger()["calls"] == {}

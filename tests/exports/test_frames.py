@@ -24,12 +24,6 @@ from vtiger_async.sandbox import Sandbox
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture
-def sandbox() -> Sandbox:
-    """A sandbox with its records, of an administrator."""
-    return Sandbox(limits=False)
-
-
 async def test_a_frame_has_what_typed_records_have(sandbox: Sandbox) -> None:
     """Every value is that of `Record.typed`, in every column, in every row."""
     async with sandbox.client() as crm:
@@ -82,13 +76,26 @@ async def test_polars_gets_its_frame(sandbox: Sandbox) -> None:
 async def test_pandas_gets_arrows_types(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     """Pandas' own would turn whole numbers with gaps into floats."""
     asked: list[Any] = []
-    monkeypatch.setitem(sys.modules, "pandas", SimpleNamespace(ArrowDtype=asked.append))
+    pandas = SimpleNamespace(ArrowDtype=asked.append)
+    monkeypatch.setattr(frames, "import_module", lambda _: pandas)
     made = SimpleNamespace(to_pandas=lambda types_mapper: types_mapper("a type") or "a frame")
     arrow = SimpleNamespace(Table=SimpleNamespace(from_batches=lambda batches, schema: made))
     monkeypatch.setattr(frames, "arrow_library", lambda: arrow)
     async with sandbox.client() as crm:
         assert await crm.frame("SELECT id FROM Leads LIMIT 1;", to="pandas") == "a frame"
     assert asked == ["a type"]
+
+
+async def test_a_frame_of_pandas_has_exact_values(sandbox: Sandbox) -> None:
+    """Nulls, decimals, moments in UTC and lists, as they are in Arrow."""
+    pandas: Any = pytest.importorskip("pandas", reason="pandas is not installed")
+    async with sandbox.client() as crm:
+        arrow = await crm.frame("Accounts")
+        frame = await crm.frame("Accounts", to="pandas")
+        nothing = await crm.frame("SELECT id FROM Leads LIMIT 0;", to="pandas")
+    assert isinstance(frame, pandas.DataFrame)
+    assert pa.Table.from_pandas(frame, schema=arrow.schema).equals(arrow)
+    assert nothing.shape == (0, 2)
 
 
 @pytest.mark.parametrize("name", ["polars", "pandas"])

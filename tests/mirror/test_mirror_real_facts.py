@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
+import httpx
 import pytest
 from mirrored import World, kept, same, state_of
 
+from vtiger_async.mirror.owing import Owed, due, note_of, settled
 from vtiger_async.sandbox.answers import Fault
 
 pytestmark = [pytest.mark.anyio, pytest.mark.virtual_time]
@@ -53,6 +56,62 @@ async def test_a_task_keeps_its_own_statuses_though_a_sync_tells_one_for_both(
         await mirror
         assert world.calls["query"] == before["query"]  # what was told is not asked again
     world.sandbox.close()
+
+
+class Between(httpx.AsyncBaseTransport):
+    """A line on which something happens right before a query, once."""
+
+    def __init__(self, inner: httpx.AsyncBaseTransport) -> None:
+        self.inner = inner
+        self.what: Callable[[], object] | None = None
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if self.what is not None and request.url.path.endswith("/query"):
+            what, self.what = self.what, None
+            what()
+        return await self.inner.handle_async_request(request)
+
+
+async def test_a_task_that_changes_before_it_is_asked_for_is_told_again(tmp_path: Path) -> None:
+    """Of a task that is no more what the sync told, or is gone, the next changes tell."""
+    world, path = World(profile="oss-8.4"), tmp_path / "m.db"
+    between = Between(world.sandbox.transport())
+    async with httpx.AsyncClient(transport=between) as http:
+        crm = world.sandbox.client(http_client=http)
+        mirror = crm.mirror(["Calendar"], to=url(path))
+        await mirror
+        first, second = (
+            new(world, "Calendar", **TASK, taskstatus="Completed", eventstatus="Held")
+            for _ in range(2)
+        )
+        await world.clock.sleep(2)
+
+        def change() -> None:
+            world.revise(first, taskstatus="Planned")
+            world.delete(second)
+
+        between.what = change
+        await mirror
+        assert kept(path, "Calendar")[first]["eventstatus"] == "Completed"
+        await mirror
+        assert kept(path, "Calendar")[first]["eventstatus"] == "Held"
+        await same(crm, path, "Calendar")
+    world.sandbox.close()
+
+
+async def test_what_is_owed_is_asked_for_after_pauses_that_double_up_to_a_day() -> None:
+    """Three failures are asked for in each round; ten at once, the longest due first."""
+    owed: tuple[Owed, ...] = ()
+    waits: list[float] = []
+    for _ in range(14):
+        owed = settled(owed, ["7x1"], {"7x1"}, 1000.0)
+        waits.append(owed[0].due_at - 1000.0)
+    assert waits[:5] == [0.0, 0.0, 0.0, 960.0, 1920.0]
+    assert waits[-1] == 86_400.0
+    many = [Owed(f"7x{n}", 1, float(n)) for n in range(20, 0, -1)]
+    assert due(many, 15.0) == [f"7x{n}" for n in range(1, 11)]
+    assert note_of(many).endswith("7x20, 7x19, 7x18, 7x17, 7x16, ...")
+    assert settled(owed, (), {"7x1"}, 1000.0) == ()
 
 
 DEAL = {

@@ -14,8 +14,12 @@ from writers import Copy, Writers
 from vtiger_async import (
     InvalidArgumentError,
 )
-from vtiger_async.sandbox import Sandbox
-from vtiger_async.streams import Changes, Delivery, MemoryCursors, StreamError
+from vtiger_async.streams import (
+    Changes,
+    Delivery,
+    MemoryCursors,
+    StreamError,
+)
 
 pytestmark = [pytest.mark.anyio, pytest.mark.virtual_time]
 BOTH = ["Contacts", "Accounts"]
@@ -216,7 +220,7 @@ async def test_now_is_by_the_servers_clock_and_kept_at_the_first_start() -> None
     async with writers.sandbox.client() as crm:
         stream = crm.changes(BOTH, store, since="now", until_head=True)
         assert [change async for change in stream] == []
-    assert writers.calls == {"me": 2, "sync": 2}
+    assert writers.calls == {"me": 1, "sync": 2}
     late = writers.create("Accounts")
     await anyio.sleep(1000)
     async with writers.sandbox.client() as crm:
@@ -248,16 +252,7 @@ async def test_now_is_the_newest_change_where_the_server_tells_no_time() -> None
         assert [change.id async for change in stream] == [newest]
     assert store.positions["Accounts"] == "application:1~0"
     # A description shows that the statement which found nothing can find something.
-    assert writers.calls == {"me": 2, "query": 2, "describe": 1, "sync": 2}
-
-
-@pytest.mark.parametrize(("user", "scope"), [("admin", "application"), ("sales", "userandgroup")])
-async def test_the_open_source_tells_the_rights_in_the_users_record(user: str, scope: str) -> None:
-    """`me` does not tell there who is an administrator, and others do not see their record."""
-    store = MemoryCursors()
-    async with Sandbox(limits=False, profile="oss-8.4").client(user) as crm:
-        await anext(crm.changes(["Leads"], store, until_head=True), None)
-    assert store.positions["Leads"].startswith(f"{scope}:")
+    assert writers.calls == {"me": 1, "query": 2, "describe": 1, "sync": 2}
 
 
 async def test_a_moment_is_where_the_first_start_begins() -> None:
@@ -269,23 +264,6 @@ async def test_a_moment_is_where_the_first_start_begins() -> None:
     late = writers.create()
     for since in (moment, datetime.fromtimestamp(moment, UTC)):
         assert (await read(writers, MemoryCursors(), since=since)).given == [late]
-
-
-async def test_the_scope_follows_the_rights_and_stays() -> None:
-    """Who is no administrator gets their own and their groups'; a stream keeps its scope."""
-    writers, store = Writers(), MemoryCursors()
-    others, own = writers.create(), writers.create(owner="19x5")
-    async with writers.sandbox.client("sales") as crm:
-        changes = crm.changes(["Contacts"], store, until_head=True)
-        assert [change.id async for change in changes] == [own]
-    assert store.positions["Contacts"].startswith("userandgroup:")
-    before = writers.calls
-    async with writers.sandbox.client() as crm:  # it goes on as it was begun, and asks nothing
-        changes = crm.changes(["Contacts"], store, until_head=True)
-        assert [change.id async for change in changes] == [others]
-    assert writers.calls.get("me") == before.get("me")
-    with pytest.raises(StreamError, match="begun with the scope 'userandgroup'"):
-        await read(writers, store, scope="application")
 
 
 @pytest.mark.parametrize(

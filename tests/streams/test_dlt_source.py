@@ -46,7 +46,11 @@ def test_two_loads_leave_what_the_crm_has(pipeline: Any, monkeypatch: pytest.Mon
     writers = Writers()
     for _ in range(120):
         writers.create("Contacts")
+    writers.engine.store.run(  # so that there are two pages
+        "UPDATE Contacts SET modifiedtime = datetime(modifiedtime, (-100000 + n) || ' seconds')", ()
+    )
     account = writers.create("Accounts")
+    billed, shrunk = writers.invoice(account, 2), writers.invoice(account, 3)
     gone, changed, *_ = writers.alive
     writers.run("revise", element={"id": changed, "birthday": "1990-02-03"})
     with (
@@ -58,13 +62,18 @@ def test_two_loads_leave_what_the_crm_has(pipeline: Any, monkeypatch: pytest.Mon
             monkeypatch.setenv(f"SOURCES__VTIGER__{setting}", value)
 
         def load() -> None:
-            source = vtiger_source(["Contacts", "Accounts", "Users"])
+            source = vtiger_source(["Contacts", "Accounts", "Users", "Invoice"])
             pipeline.run(source).raise_on_failed_jobs()
 
         load()
         first = writers.calls
+        ((newest,),) = rows_of(pipeline, "SELECT max(_sequence) FROM contacts")
         found = rows_of(pipeline, "SELECT id, lastname FROM contacts")
         assert dict(found) == {rid: n for rid, n in writers.alive.items() if rid != account}
+        assert lines_in(pipeline) == [(billed, 1), (billed, 2), *((shrunk, n) for n in (1, 2, 3))]
+        product = rows_of(pipeline, "SELECT productid FROM invoice_line_items")[0][0]
+        writers.run("delete", id=billed)
+        writers.run("revise", element={"id": shrunk, "LineItems": [writers.line(product, 6)]})
         writers.delete(gone)
         writers.revise(changed)
         late = writers.create("Contacts")
@@ -74,7 +83,8 @@ def test_two_loads_leave_what_the_crm_has(pipeline: Any, monkeypatch: pytest.Mon
     assert sorted(rows_of(pipeline, "SELECT id, lastname FROM contacts")) == sorted(
         contacts.items()
     )
-    assert {changed, late} < contacts.keys()
+    again = rows_of(pipeline, f"SELECT id FROM contacts WHERE _sequence > {newest}")
+    assert {rid for (rid,) in again} == {changed, late}
     assert gone not in contacts
     statement = (
         "SELECT birthday, epoch(contacts.createdtime) > 0, annual_revenue, typeof(annual_revenue) "
@@ -85,11 +95,22 @@ def test_two_loads_leave_what_the_crm_has(pipeline: Any, monkeypatch: pytest.Mon
     assert "user_name" in users
     assert not users & {"accesskey", "user_password", "user_hash", "crypt_type"}
     assert len(rows_of(pipeline, "SELECT id FROM users")) == len(set(users_of(writers)))
+    assert lines_in(pipeline) == [(shrunk, 1)]
+    assert rows_of(pipeline, "SELECT quantity, _deleted FROM invoice_line_items") == [(7, False)]
+    columns = {name for name, *_ in rows_of(pipeline, "DESCRIBE invoice_line_items")}
+    assert "subject" not in columns  # of the documents
     # Users cost a page and one that shows the end; seconds that may not be complete are asked for
     # again, 100 changes a call.
-    assert first == {"me": 1, "describe": 3, "query": 2, "sync": first["sync"]}
-    assert writers.calls == {"me": 2, "describe": 6, "query": 4, "sync": writers.calls["sync"]}
-    assert writers.calls["sync"] <= 2 * 4
+    assert first == {"me": 1, "describe": 4, "query": 2, "retrieve": 2, "sync": first["sync"]}
+    syncs = writers.calls["sync"]
+    assert writers.calls == {"me": 2, "describe": 8, "query": 4, "retrieve": 3, "sync": syncs}
+    assert syncs <= 2 * 5
+
+
+def lines_in(pipeline: Any) -> list[tuple[Any, ...]]:
+    return rows_of(
+        pipeline, "SELECT parent_id, position FROM invoice_line_items ORDER BY parent_id, position"
+    )
 
 
 def users_of(writers: Writers) -> list[str]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import random
-from typing import Any
+from typing import Any, Literal
 
+from vtiger_async import Limits
 from vtiger_async.sandbox import Sandbox
 from vtiger_async.streams import Delivery
 
@@ -15,8 +16,8 @@ NAMES = {"Contacts": "lastname", "Leads": "lastname", "Accounts": "accountname"}
 class Writers:
     """A sandbox, and the truth about what was written to it."""
 
-    def __init__(self) -> None:
-        self.sandbox = Sandbox(limits=False, records=0)
+    def __init__(self, limits: Limits | Literal[False] = False) -> None:
+        self.sandbox = Sandbox(limits=limits, records=0)
         self.engine = self.sandbox.engine
         self.alive: dict[str, str] = {}
         self._count = 0
@@ -32,6 +33,25 @@ class Writers:
         rid = str(self.run("create", elementType=module, element=element)["id"])
         self.alive[rid] = name
         return rid
+
+    def invoice(self, account: str, lines: int) -> str:
+        """Create an invoice, which is not among those alive."""
+        named = {"productname": "P", "assigned_user_id": "19x1"}
+        product = self.run("create", elementType="Products", element=named)["id"]
+        element = {
+            "subject": "S",
+            "account_id": account,
+            "assigned_user_id": "19x1",
+            "invoicestatus": "Created",
+            "bill_street": "Street",
+            "ship_street": "Street",
+            "productid": product,
+            "LineItems": [self.line(product, n) for n in range(lines)],
+        }
+        return str(self.run("create", elementType="Invoice", element=element)["id"])
+
+    def line(self, product: str, number: int) -> dict[str, str]:
+        return {"productid": product, "quantity": str(number + 1), "listprice": "10"}
 
     def revise(self, rid: str) -> None:
         self._count += 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -49,6 +50,12 @@ def export(
         bool,
         typer.Option("--restart", help="Begin anew where an unfinished export stands."),
     ] = False,
+    explains: Annotated[
+        bool,
+        typer.Option(
+            "--explain", help="Only tell what it would cost, for a count(*) or two calls."
+        ),
+    ] = False,
 ) -> Job:
     """Write records into a file, typed by their description.
 
@@ -56,6 +63,22 @@ def export(
     command, Ctrl-C or a kill: the same command goes on where it stood, and no record is lost or
     stands twice.
     """
+
+    async def explain(session: Session) -> None:
+        running = Export(session.crm, what, to, overwrite=overwrite, restart=restart)
+        cost = await running.explain()
+        session.out.record(
+            {
+                "module": cost.what,
+                "calls": cost.calls,
+                "records": cost.records,
+                "seconds": None if math.isinf(cost.seconds) else round(cost.seconds, 1),
+                "window": cost.window,
+                "spent": cost.spent,
+                "note": cost.note,
+            }
+        )
+        note(f"{cost}")
 
     async def job(session: Session) -> None:
         crm, scope = session.crm, anyio.CancelScope()
@@ -83,7 +106,7 @@ def export(
             raise fail(f"interrupted: {kept}", ExitCode.INTERRUPTED)
         show_report(session.out, report)
 
-    return job
+    return explain if explains else job
 
 
 def show_report(out: Output, report: ExportReport) -> None:

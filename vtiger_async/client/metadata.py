@@ -84,7 +84,7 @@ class MetadataOperations(Operations):
         core = self._core
         return Source(
             fetch, self.describe, core.cached, self._sees_all, core.prefixes,
-            lambda calls: core.quota().plan(calls),
+            lambda calls: core.quota().plan(calls), lambda: core.sees_all,
         )  # fmt: skip
 
     async def _surely_sees_all(self) -> bool:

@@ -222,7 +222,7 @@ class Query(AsyncIterator[Record]):
         return total if limit is None else min(total, limit)
 
     async def explain(self) -> Cost:
-        """Return what reading the rest will cost, for one count(*); an administrator's reading."""
+        """Return what reading the rest costs, for one count(*); the note says what is left out."""
         from vtiger_async.client.costs import cost_of_query
 
         return await cost_of_query(self._statement, self._source, self._reader)

@@ -36,6 +36,7 @@ class Source:
             once for a client.
         prefixes: Module names by id prefix, as far as known.
         plan: Tells how long so many calls take.
+        known_to_see_all: Tells the same as `sees_all` without a call; None where it is not known.
     """
 
     fetch: FetchPage
@@ -44,6 +45,7 @@ class Source:
     sees_all: Callable[[], Coroutine[Any, Any, bool]]
     prefixes: dict[str, str]
     plan: Callable[[int], Plan]
+    known_to_see_all: Callable[[], bool | None]
 
 
 def by_number(page: list[Record]) -> dict[int, Record]:

@@ -181,10 +181,12 @@ class Sync(AsyncIterator[Change]):
 
     async def explain(self) -> Cost:
         """Return what it will cost to come to the head, for one count(*)."""
-        from vtiger_async.client.costs import cost_of_changes, written_since
+        from vtiger_async.client.costs import cost_of_changes
 
-        written = written_since(self.module, self._cursor.time)
-        return cost_of_changes(await self._source.query(written).explain(), self._source.quota.plan)
+        source, since = self._source, self._cursor.time
+        return await cost_of_changes(
+            self.module, since, self.scope, source.query, source.quota.plan
+        )
 
     async def __anext__(self) -> Change:
         """Return the next change."""

@@ -7,10 +7,12 @@ from typing import Protocol
 
 from vtiger_async.models.metadata import Module
 from vtiger_async.models.records import Record
+from vtiger_async.quota.costs import Cost
 from vtiger_async.quota.events import QuotaEvent
+from vtiger_async.quota.plan import Plan
 from vtiger_async.vtql import Select
 
-__all__ = ["Crm", "Reading"]
+__all__ = ["Crm", "Quota", "Reading"]
 
 
 class Reading(Protocol):
@@ -25,6 +27,18 @@ class Reading(Protocol):
         """Return the pages."""
         ...
 
+    async def explain(self) -> Cost:
+        """Return what reading the rest will cost."""
+        ...
+
+
+class Quota(Protocol):
+    """The quota, as a client knows it."""
+
+    def plan(self, calls: int) -> Plan:
+        """Return how long so many calls take."""
+        ...
+
 
 class Crm(Protocol):
     """A client of one instance, as `VtigerClient` is; what each method does is written there."""
@@ -32,6 +46,11 @@ class Crm(Protocol):
     @property
     def url(self) -> str:
         """The instance's base URL."""
+        ...
+
+    @property
+    def quota(self) -> Quota:
+        """The quota as it stands now."""
         ...
 
     def subscribe(self, listener: Callable[[QuotaEvent], object]) -> Callable[[], None]:

@@ -20,10 +20,12 @@ from vtiger_async.exports.parts import Part
 from vtiger_async.exports.reports import ExportReport
 from vtiger_async.exports.standing import Standing, StandingFile
 from vtiger_async.exports.statements import statement_of
+from vtiger_async.quota.costs import Cost, cost_of
 from vtiger_async.quota.events import Granted, QuotaEvent
 from vtiger_async.tables.arrow import arrow_library
-from vtiger_async.tables.describing import selection_of
+from vtiger_async.tables.describing import selection_of, without_lines
 from vtiger_async.tables.rows import RowMaker
+from vtiger_async.types import LINE_MODULES
 from vtiger_async.vtql import Select
 
 __all__ = ["Export"]
@@ -63,16 +65,18 @@ class Export:
         self._statement = statement_of(what)
         self.path = Path(to)
         self._format: FileFormat = format_of(self.path)
+        # Where the name is a link, the file behind it is written, and the link stays.
+        self._file = self.path.resolve() if self.path.is_symlink() else self.path
         if self._format == "parquet":
             arrow_library("pyarrow.parquet")
         self._overwrite = overwrite
         self._restart = restart
         self._progress = progress
-        self._part = self.path.with_name(f"{self.path.name}.part")
+        self._part = self._file.with_name(f"{self._file.name}.part")
         self._made = self._part
         if self._format == "parquet":
-            self._made = self.path.with_name(f"{self.path.name}.part.parquet")
-        self._state = self.path.with_name(f"{self.path.name}.state")
+            self._made = self._file.with_name(f"{self._file.name}.part.parquet")
+        self._state = self._file.with_name(f"{self._file.name}.state")
         self._calls = 0
 
     async def run(self) -> ExportReport:
@@ -81,12 +85,13 @@ class Export:
         Raises:
             ExportError: It cannot be written.
         """
-        if not self.path.parent.is_dir():
-            raise ExportError(f"{self.path}: there is no folder {self.path.parent}")
+        self._check_folder()
         store = await run_sync(StandingFile, self._state)
         forget = self._crm.subscribe(self._count)
         named = False
         try:
+            if self._restart:
+                await run_sync(store.forget)
             standing = await run_sync(self._found, store)
             if standing is None or not standing.finished:
                 standing = await self._read(store, standing)
@@ -109,6 +114,46 @@ class Export:
             unread=standing.unread,
         )
 
+    async def explain(self) -> Cost:
+        """Return what the file will cost, or the rest of one that is unfinished; nothing is made.
+
+        It takes a count(*), and for documents with line items their description, unless that is
+        kept. What a client asks once, that and who the user is, is not in it.
+
+        Raises:
+            ExportError: It could not be written.
+        """
+        self._check_folder()
+        standing = await run_sync(self._looked)
+        if standing is not None and standing.finished:
+            note = "all is read: the file only has to be completed"
+            return cost_of(self._statement.module, 0, 0, self._crm.quota.plan, note=note)
+        if standing is not None:
+            return await self._crm.query(standing.sent, resume=standing.token).explain()
+        statement = self._statement
+        if statement.module in LINE_MODULES:
+            statement = without_lines(statement, await self._crm.describe(statement.module))
+        return await self._crm.query(statement).explain()
+
+    def _looked(self) -> Standing | None:
+        """Return where an unfinished export stands, without making a state where there is none."""
+        if not self._state.exists():
+            self._check_new()
+            return None
+        store = StandingFile(self._state)
+        try:
+            return self._found(store)
+        finally:
+            store.close(remove=False)
+
+    def _check_folder(self) -> None:
+        if not self._file.parent.is_dir():
+            raise ExportError(f"{self.path}: there is no folder {self._file.parent}")
+
+    def _check_new(self) -> None:
+        if self._file.exists() and not self._overwrite:
+            raise ExportError(f"{self.path} is there: choose another name, or overwrite it")
+
     @property
     def is_begun(self) -> bool:
         """Whether an export of the file is begun that the same call would go on with."""
@@ -119,12 +164,9 @@ class Export:
 
     def _found(self, store: StandingFile) -> Standing | None:
         """Return where an unfinished export stands, if it can be gone on with."""
-        if self._restart:
-            store.forget()
-        standing = store.read()
+        standing = None if self._restart else store.read()
         if standing is None:
-            if self.path.exists() and not self._overwrite:
-                raise ExportError(f"{self.path} is there: choose another name, or overwrite it")
+            self._check_new()
             return None
         if (standing.instance, standing.statement) != (self._crm.url, str(self._statement)):
             raise ExportError(
@@ -143,11 +185,12 @@ class Export:
         """Read what is left, and write it; whatever ends that, keep where it then stands."""
         module = await self._crm.describe(self._statement.module)
         if standing is None:
-            table = selection_of(module, self._statement.fields)
-            standing = Standing(self._crm.url, str(self._statement), table)
+            wanted, sent = self._statement, without_lines(self._statement, module)
+            table = selection_of(module, wanted.fields)
+            standing = Standing(self._crm.url, str(wanted), str(sent), table)
         table = standing.table
         maker = RowMaker(table, module)
-        query = self._crm.query(self._statement, resume=standing.token)
+        query = self._crm.query(standing.sent, resume=standing.token)
         part = await run_sync(Part, self._part, store, standing, head_of(self._format, table))
         try:
             async for page in query.pages():
@@ -179,13 +222,13 @@ class Export:
     def _name(self) -> None:
         """Give the finished file its name; a run that was killed may have done so."""
         if self._made.exists():
-            if self.path.exists() and not self._overwrite:
+            if self._file.exists() and not self._overwrite:
                 raise ExportError(
                     f"{self.path} has come to be there meanwhile: move it away, or overwrite it"
                 )
-            self._made.replace(self.path)
-            _make_durable(self.path.parent)
-        elif not self.path.exists():
+            self._made.replace(self._file)
+            _make_durable(self._file.parent)
+        elif not self._file.exists():
             raise ExportError(f"{self._made} is not there any more: restart")
 
     def _leave(self, store: StandingFile, *, named: bool) -> None:

@@ -29,9 +29,9 @@ def format_of(path: Path) -> FileFormat:
     """
     known = _SUFFIXES.get(path.suffix.lower())
     if known is None:
+        found = f"{path.suffix!r} is none of" if path.suffix else "it has none of"
         raise InvalidArgumentError(
-            f"{path.name}: the suffix says the format, and {path.suffix or 'none'!r} is none of "
-            f"{', '.join(_SUFFIXES)}"
+            f"{path.name}: the suffix says the format, and {found} {', '.join(_SUFFIXES)}"
         )
     return known
 

@@ -9,7 +9,7 @@ from vtiger_async.errors import ConfigurationError, InvalidArgumentError
 from vtiger_async.exports.crm import Crm
 from vtiger_async.exports.statements import statement_of
 from vtiger_async.tables.arrow import arrow_library, batch_of, schema_of
-from vtiger_async.tables.describing import selection_of
+from vtiger_async.tables.describing import selection_of, without_lines
 from vtiger_async.tables.rows import RowMaker
 from vtiger_async.tables.schema import Row
 from vtiger_async.vtql import Select
@@ -45,7 +45,7 @@ async def frame(crm: Crm, query: str | Select, to: FrameKind = "arrow") -> Any:
     maker = RowMaker(table, module)
     batches: list[Any] = []
     rows: list[Row] = []
-    async for page in crm.query(statement).pages():
+    async for page in crm.query(without_lines(statement, module)).pages():
         rows += [maker.row_of(record)[0] for record in page]
         if len(rows) >= BATCH:
             batches.append(batch_of(table, rows))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
@@ -25,7 +26,8 @@ class Standing:
 
     Attributes:
         instance: The base URL of the CRM.
-        statement: What is read.
+        statement: What is wanted.
+        sent: The statement that reads it.
         table: The columns that it was begun with.
         token: Where the reading stands; None before the first page.
         size: How many bytes of the unfinished file belong to the records before the token.
@@ -39,6 +41,7 @@ class Standing:
 
     instance: str
     statement: str
+    sent: str
     table: Table
     token: str | None = None
     size: int = 0
@@ -129,6 +132,8 @@ class StandingFile:
         except sqlite3.Error as error:
             if "locked" in str(error):
                 text = "another export is writing this file: wait for its end"
+            elif "unable to open" in str(error) and not os.access(self.path.parent, os.W_OK):
+                text = f"nothing may be written to the folder {self.path.parent}"
             else:
                 text = f"it cannot be used: {error}"
             raise ExportError(f"{self.path}: {text}") from None

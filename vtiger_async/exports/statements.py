@@ -25,7 +25,8 @@ def statement_of(what: str | Select) -> Select:
         statement = parse(what) if len(what.split()) > 1 else select(what.strip())
     if statement.is_count:
         raise InvalidArgumentError(
-            "a count(*) has no records: await crm.query(...).count()",
+            "a count(*) has no records: `vtiger-async query` shows it, and in a program "
+            "await crm.query(...).count()",
             operation="query",
             module=statement.module,
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
 
 from vtiger_async.errors import ApiError, InvalidArgumentError
 from vtiger_async.mirror.beginning import drift_of, is_synced
@@ -14,12 +13,10 @@ from vtiger_async.mirror.reports import ModuleReport
 from vtiger_async.mirror.states import ModuleState
 from vtiger_async.mirror.work import statement_of
 from vtiger_async.models.metadata import Module
-from vtiger_async.quota.costs import Cost, cost_of
+from vtiger_async.quota.costs import HIDDEN, Cost, cost_of
 from vtiger_async.tables import lines_table_of, table_of
 
 __all__ = ["cost_of_round"]
-
-_HIDDEN: Final = "or more: it takes calls to look behind records that this user may not see"
 
 
 async def cost_of_round(
@@ -68,7 +65,8 @@ async def _cost_of(
             records, note = reading.records, reading.note
             if is_restricted:
                 calls += _calls_around(state, records or 0, is_synced_after=is_synced_after)
-                note = "; ".join(filter(None, (note, _HIDDEN)))
+                if HIDDEN not in note:
+                    note = "; ".join(filter(None, (note, HIDDEN)))
             if options.line_items and lines_table_of(module) is not None:
                 calls += records or 0  # only `retrieve` has line items
     return cost_of(name, calls, records, crm.quota.plan, spent=spent.calls, note=note)

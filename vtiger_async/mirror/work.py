@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final, TypeGuard
@@ -22,17 +21,13 @@ from vtiger_async.mirror.states import ModuleState
 from vtiger_async.models.metadata import Module
 from vtiger_async.models.records import Record
 from vtiger_async.tables import Row, RowMaker
-from vtiger_async.tables.describing import is_of_a_line
-from vtiger_async.tables.rows import OF_RETRIEVE
-from vtiger_async.types import LINE_MODULES, RecordId, SyncScope, is_list, is_map, whole_number
+from vtiger_async.tables.describing import without_lines
+from vtiger_async.tables.rows import as_listed
+from vtiger_async.types import RecordId, SyncScope, is_list, is_map, whole_number
 from vtiger_async.vtql import F, Select, select
 
 __all__ = ["Work", "is_readable", "statement_of"]
 
-_NAME: Final = re.compile(r"[A-Za-z_]\w*", re.ASCII)
-"""What a query can name: documents describe `shipping_&_handling`, too, which only retrieve has."""
-_LONG: Final = 5000
-"""Characters of a statement that leave room in a URL for its conditions."""
 _TOGETHER: Final = 10
 """Documents that are retrieved and written together."""
 
@@ -43,20 +38,8 @@ def is_readable(sink: Sink) -> TypeGuard[ReadableSink]:
 
 
 def statement_of(module: Module) -> Select:
-    """Return what is asked for all records of a module.
-
-    Of documents neither fields of their lines, since with those a query gives a row for each line,
-    and a page of a hundred rows fewer records (measured on Vtiger 8.4), nor what only retrieve
-    tells.
-    """
-    name = module.name
-    if name not in LINE_MODULES:
-        return select(name)
-    named = filter(_NAME.fullmatch, module.fields)
-    whole = (one for one in named if not one.startswith(OF_RETRIEVE))
-    fields = [one for one in whole if not is_of_a_line(one, name)]
-    statement = select(name, *fields) if fields else select(name)
-    return statement if len(str(statement)) < _LONG else select(name)
+    """Return what is asked for all records of a module: of documents no fields of their lines."""
+    return without_lines(select(module.name), module)
 
 
 @define(eq=False)
@@ -220,7 +203,7 @@ class Work:
 
         async def retrieve(one: Record) -> None:
             try:
-                found[one.id] = _as_listed(await self.crm.retrieve(one.id), one)
+                found[one.id] = as_listed(await self.crm.retrieve(one.id), one)
                 self.report.retrieved += 1
             except (AccessDeniedError, RecordNotFoundError):
                 self.report.denied += 1  # if it was deleted, the changes that follow tell
@@ -262,15 +245,3 @@ class Work:
     def at_head(self) -> ModuleState:
         """Return the state with the note that it is at the head now."""
         return evolve(self.state, synced_at=self.clock.time(), error=None)
-
-
-def _as_listed(whole: Record, listed: Record) -> Record:
-    """Return a retrieved record with the values that a query or a sync has for it.
-
-    Retrieve escapes some text that they do not (measured on Vtiger 8.4). Where the record was
-    changed between the two, it is left as it is: the changes that follow tell of it.
-    """
-    if whole.get("modifiedtime") != listed.get("modifiedtime"):
-        return whole
-    fields = {name: listed.fields.get(name, value) for name, value in whole.fields.items()}
-    return Record(fields, whole.module)

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from attrs import frozen
 
 from vtiger_async.quota.plan import Plan
 from vtiger_async.quota.windows import WindowName
 
-__all__ = ["Cost", "cost_of", "span"]
+__all__ = ["HIDDEN", "Cost", "cost_of", "span"]
+
+HIDDEN: Final = "or more: it takes calls to look behind records that this user may not see"
+"""What a Cost says of a user who is no administrator: nobody can count these calls."""
 
 
 @frozen

@@ -21,7 +21,7 @@ from vtiger_async.streams.keeping import Keeping, ModuleProgress, Source
 from vtiger_async.streams.lanes import Entry, Lane
 from vtiger_async.streams.looking import Looks
 from vtiger_async.streams.options import Options, StreamOptions, checked_modules, store_of
-from vtiger_async.streams.starting import starts_of
+from vtiger_async.streams.starting import Who, starts_of
 
 __all__ = ["Changes"]
 
@@ -148,7 +148,7 @@ class Changes(AsyncIterator[Delivery]):
 
         Raises:
             StreamError: With `until_head`, at the end: modules that could not be read, in `errors`.
-                Else: the stream is closed, or its store was begun with another scope.
+                Else: the stream is closed, or its store was begun with another scope or user.
             CursorStoreError: The store cannot be used.
             AuthenticationError: The key is not taken any more.
         """
@@ -176,7 +176,8 @@ class Changes(AsyncIterator[Delivery]):
         store = self._keeping.store
         positions = await store.open(self._crm.url)
         try:
-            starts = await starts_of(self._crm, self._modules, positions, self._options)
+            who = Who(self._crm)
+            starts = await starts_of(self._crm, self._modules, positions, self._options, who)
             new = {m: start.position for m, start in starts.items() if m not in positions}
             if new:  # else "now" would be later at the next start, and skip what is between
                 await store.commit(new)
@@ -185,10 +186,10 @@ class Changes(AsyncIterator[Delivery]):
                 await store.aclose()
             raise
         for module in self._modules:
-            scope, cursor = starts[module].scope, starts[module].cursor
-            looks = Looks(self._crm, self._clock, module, scope, self._options.every, cursor)
-            lane = Lane(self._options.max_unacknowledged, cursor)
-            self._sources[module] = Source(looks, lane, scope, starts[module].position)
+            start = starts[module]
+            every, most = self._options.every, self._options.max_unacknowledged
+            looks = Looks(self._crm, self._clock, module, start.scope, every, start.cursor)
+            self._sources[module] = Source(looks, Lane(most, start.cursor), start, start.position)
         if self._state == "new":
             self._state = "open"
         else:  # it was closed in the meantime

@@ -5,14 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import anyio
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from vtiger_async.errors import VtigerError
 from vtiger_async.streams.cursors import CursorStore
 from vtiger_async.streams.lanes import Entry, Lane
 from vtiger_async.streams.looking import Looks
 from vtiger_async.streams.starting import Start
-from vtiger_async.types import SyncScope
 
 __all__ = ["Keeping", "ModuleProgress", "Source"]
 
@@ -43,19 +42,19 @@ class Source:
     Attributes:
         looks: What asks the server.
         lane: What was given, and what is acknowledged.
-        scope: Whose records.
+        start: Where it began, and whose records it tells of.
         kept: The position that is stored.
     """
 
     looks: Looks
     lane: Lane
-    scope: SyncScope
+    start: Start
     kept: str
 
     @property
     def position(self) -> str:
         """The position up to which all is acknowledged."""
-        return Start(self.scope, self.lane.position).position
+        return evolve(self.start, cursor=self.lane.position).position
 
     @property
     def progress(self) -> ModuleProgress:
@@ -68,7 +67,7 @@ class Source:
 
     def position_after(self, entry: Entry) -> str:
         """Return the position after a change, all before which are acknowledged."""
-        return Start(self.scope, self.lane.cursor_after(entry)).position
+        return evolve(self.start, cursor=self.lane.cursor_after(entry)).position
 
 
 @define(eq=False)
