@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import random
 import sqlite3
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import anyio
 import httpx
 import pytest
-from mirrored import CutError, FailingSink, Meddling, World, kept, same, state_of
+from mirrored import Meddling, World, kept, same, url
 
 from vtiger_async import InvalidArgumentError, VtigerClient
 from vtiger_async.mirror import MirrorEvent, SinkError
 from vtiger_async.mirror.sinks.sqlite import SQLiteSink
-from vtiger_async.sandbox.clock import HeldClock
 
 pytestmark = [pytest.mark.anyio, pytest.mark.virtual_time]
-
-
-def url(path: Path) -> str:
-    return f"sqlite:///{path}"
 
 
 async def test_a_first_round_reads_all_and_costs_a_call_per_hundred(tmp_path: Path) -> None:
@@ -152,171 +145,6 @@ async def test_rows_are_removed_where_that_is_chosen(tmp_path: Path) -> None:
     database = sqlite3.connect(path)
     assert database.execute("SELECT count(*) FROM Invoice_LineItems").fetchone() == (0,)
     database.close()
-
-
-@pytest.mark.parametrize("seed", range(4))
-async def test_writers_and_crashes_lose_nothing(tmp_path: Path, seed: int) -> None:
-    """Many changes in one second, and ends at any step of the sink: at last all is the same."""
-    chance = random.Random(seed)
-    world = World(profile=("cloud", "oss-8.4")[seed % 2])
-    modules, ids = ["Contacts", "Accounts"], list[str]()
-
-    def write() -> None:
-        draw = chance.random()
-        if draw < 0.45 or not ids:
-            ids.append(world.create(chance.choice(modules)))
-        elif draw < 0.75:
-            world.revise(chance.choice(ids), description=str(draw))
-        else:
-            world.delete(ids.pop(chance.randrange(len(ids))))
-
-    async def writer() -> None:
-        for _ in range(150):
-            write()
-            await anyio.sleep(chance.choice([0, 0, 0.01, 0.3, 1.2]))
-
-    for _ in range(150):
-        write()
-    path = tmp_path / "crm.db"
-    async with world.sandbox.client() as crm:
-        async with anyio.create_task_group() as group:
-            group.start_soon(writer)
-            for _ in range(5):
-                with suppress(CutError):
-                    await crm.mirror(modules, to=FailingSink(path, chance.randrange(1, 12)))
-                await anyio.sleep(chance.random() * 4)
-        assert (await crm.mirror(modules, to=url(path))).is_whole
-        await same(crm, path, *modules)
-    world.sandbox.close()
-
-
-async def test_an_end_at_each_step_is_made_good_by_the_next_round(tmp_path: Path) -> None:
-    """Before and behind each prepare and commit: no row is missing or stands twice afterwards."""
-    world = World()
-    for _ in range(110):
-        world.create()
-    invoice = world.invoice(1, 2)
-    async with world.sandbox.client() as crm:
-        steps = 1
-        while True:
-            path = tmp_path / f"{steps}.db"
-            sink = FailingSink(path, steps)
-            ended = False
-            try:
-                await crm.mirror(["Contacts", "Invoice"], to=sink)
-            except CutError:
-                ended = True
-            world.revise(invoice, subject=f"S{steps}")
-            await crm.mirror(["Contacts", "Invoice"], to=url(path))
-            await same(crm, path, "Contacts", "Invoice")
-            if not ended:
-                break
-            steps += 5 if steps > 8 else 1
-    assert steps > 12
-
-
-@pytest.mark.parametrize("hours", [-7, 7])
-async def test_a_clock_that_is_hours_off_loses_nothing(tmp_path: Path, hours: int) -> None:
-    """What counts is the server's time, which its answers tell, and not this machine's."""
-    world = World(clock=HeldClock(1_790_000_000.0))
-    held = world.clock
-    assert isinstance(held, HeldClock)
-    world.create()
-    path = tmp_path / "crm.db"
-    async with world.sandbox.client(clock=HeldClock(held.now + hours * 3600.0)) as crm:
-        await crm.mirror(["Contacts"], to=url(path))
-        for _ in range(3):
-            ids = [world.create() for _ in range(130)]
-            held.now += 1
-            await crm.mirror(["Contacts"], to=url(path))
-            world.delete(ids[0])
-            world.revise(ids[1], lastname="Later in the same second")
-            await crm.mirror(["Contacts"], to=url(path))
-        await same(crm, path, "Contacts")
-
-
-async def test_a_snapshot_starts_from_the_servers_time(tmp_path: Path) -> None:
-    """What is written while the pages are read, before or behind them, comes with the changes."""
-    world = World()
-    ids = [world.create() for _ in range(250)]
-    await anyio.sleep(3600)
-    path = tmp_path / "crm.db"
-
-    def meddle(operation: str) -> None:
-        if operation == "query" and len(ids) < 253:
-            world.delete(ids[len(ids) - 250])
-            world.revise(ids[10], lastname="Read already")
-            ids.append(world.create())
-
-    line = Meddling(world.sandbox.transport())
-    line.behind = meddle
-    async with httpx.AsyncClient(transport=line) as http, world.sandbox.client() as shown:
-        crm = world.sandbox.client(http_client=http)
-        before = await crm.me()
-        assert crm.server_time is not None
-        await crm.mirror(["Contacts"], to=url(path))
-        await same(shown, path, "Contacts")
-        assert before.id == "19x1"
-        assert len(ids) == 253
-        assert len(kept(path, "Contacts", gone=True)) == 3
-
-
-async def test_without_a_date_the_newest_record_tells_the_time(tmp_path: Path) -> None:
-    """A server that sends no Date costs one call more, and none where the module is empty."""
-    world = World()
-    meddling = Meddling(world.sandbox.transport())
-    meddling.drop_date = True
-    world.create()
-    await anyio.sleep(86_400)
-    async with httpx.AsyncClient(transport=meddling) as http:
-        crm = world.sandbox.client(http_client=http)
-        path = tmp_path / "crm.db"
-        await crm.mirror(["Contacts", "Accounts"], to=url(path))
-        assert crm.server_time is None
-        assert world.calls["query"] == 2 + 1 + 1 + 1
-        world.create()
-        await crm.mirror(["Contacts", "Accounts"], to=url(path))
-        await same(crm, path, "Contacts", "Accounts")
-
-
-async def test_a_token_that_is_refused_begins_the_snapshot_anew(tmp_path: Path) -> None:
-    """A position that another version has written is no reason to stop; changes start as before."""
-    world = World()
-    for _ in range(150):
-        world.create()
-    path = tmp_path / "crm.db"
-    async with world.sandbox.client() as crm:
-        with pytest.raises(CutError):
-            await crm.mirror(["Contacts"], to=FailingSink(path, 5))
-        state = state_of(path, "Contacts")
-        assert state.token is not None
-        database = sqlite3.connect(path)
-        text = state.text().replace(state.token, "nonsense")
-        database.execute("UPDATE _vtiger_modules SET state = ?", (text,))
-        database.commit()
-        database.close()
-        await crm.mirror(["Contacts"], to=url(path))
-        await same(crm, path, "Contacts")
-        assert state_of(path, "Contacts").phase == "deltas"
-
-
-async def test_a_cursor_that_is_refused_reads_everything_again(tmp_path: Path) -> None:
-    """A cursor that cannot be read is replaced, and nothing is lost by it."""
-    world = World()
-    first = world.create()
-    path = tmp_path / "crm.db"
-    async with world.sandbox.client() as crm:
-        await crm.mirror(["Contacts"], to=url(path))
-        state = state_of(path, "Contacts")
-        assert state.cursor is not None
-        database = sqlite3.connect(path)
-        text = state.text().replace(state.cursor, "9~nonsense")
-        database.execute("UPDATE _vtiger_modules SET state = ?", (text,))
-        database.commit()
-        database.close()
-        world.revise(first, lastname="Other")
-        await crm.mirror(["Contacts"], to=url(path))
-        await same(crm, path, "Contacts")
 
 
 async def test_one_mirror_writes_at_a_time_and_of_one_instance(tmp_path: Path) -> None:

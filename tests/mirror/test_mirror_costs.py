@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import anyio
 import pytest
-from mirrored import World, url
+from mirrored import CutError, FailingSink, World, state_of, url
 
 from vtiger_async.quota.costs import Cost
 
@@ -73,3 +75,24 @@ async def test_of_a_restricted_user_it_says_that_it_may_be_more(tmp_path: Path) 
         told, taken = await explained_and_taken(world, path, "Accounts", user="sales")
         assert "or more" in told.note
         assert taken - 2 <= told.calls <= taken + 2
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+async def test_of_a_snapshot_that_was_cut_the_rest_is_told(tmp_path: Path, is_known: bool) -> None:
+    """From its position on; or all of it, where another version has written that."""
+    world = World()
+    path = tmp_path / "crm.db"
+    for _ in range(450):
+        world.create()
+    async with world.sandbox.client() as crm:
+        with pytest.raises(CutError):
+            await crm.mirror(["Contacts"], to=FailingSink(path, 5))
+    state = state_of(path, "Contacts")
+    assert state.token is not None
+    if not is_known:
+        with closing(sqlite3.connect(path)) as database:
+            text = state.text().replace(state.token, "nonsense")
+            database.execute("UPDATE _vtiger_modules SET state = ?", (text,))
+            database.commit()
+    told, taken = await explained_and_taken(world, path, "Contacts")
+    assert (told.calls, (told.records or 0) < 450) == (taken, is_known)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import anyio
@@ -50,6 +52,7 @@ async def test_a_module_that_the_server_fails_to_sync_is_compared(tmp_path: Path
         second = await crm.mirror(["Emails", "Contacts"], to=url(path))
         assert second.is_whole
         assert second.modules["Emails"].phase == "difference"
+        assert "read in each round" in second.modules["Emails"].note
 
 
 async def test_a_module_that_fails_does_not_stop_the_others(tmp_path: Path) -> None:
@@ -68,6 +71,22 @@ async def test_a_module_that_fails_does_not_stop_the_others(tmp_path: Path) -> N
     with pytest.raises(AuthenticationError):
         await crm.mirror(["Contacts", "Leads"], to=url(path))
     await http.aclose()
+
+
+async def test_a_table_of_somebody_else_stops_its_module_alone(tmp_path: Path) -> None:
+    """It is left as it is, and the others are brought up to date."""
+    world = World()
+    path = tmp_path / "crm.db"
+    world.create("Accounts")
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("CREATE TABLE Contacts (theirs)")
+    async with world.sandbox.client() as crm:
+        report = await crm.mirror(["Contacts", "Accounts"], to=url(path))
+        assert "no mirror's" in report.failed["Contacts"]
+        await same(crm, path, "Accounts")
+    with closing(sqlite3.connect(path)) as database:
+        columns = database.execute("SELECT name FROM pragma_table_info('Contacts')").fetchall()
+    assert columns == [("theirs",)]
 
 
 async def test_a_restricted_user_gets_what_a_query_shows(tmp_path: Path) -> None:

@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from vtiger_async.mirror.batches import Batch, Gone, Upsert, Why
-from vtiger_async.mirror.errors import MirrorError, SchemaDriftError, SinkBusyError, SinkError
+from vtiger_async.mirror.errors import (
+    MirrorError,
+    SchemaDriftError,
+    SinkBusyError,
+    SinkError,
+    TableError,
+)
 from vtiger_async.mirror.events import Committed, Drifted, Failed, MirrorEvent, Paused
 from vtiger_async.mirror.following import Follow
 from vtiger_async.mirror.mirror import Mirror
@@ -36,6 +42,7 @@ __all__ = [
     "Sink",
     "SinkBusyError",
     "SinkError",
+    "TableError",
     "Upsert",
     "Why",
     "sink_of",

@@ -19,5 +19,9 @@ class SinkBusyError(SinkError):
     """Somebody else has the place of a mirror open now, and may have left it later."""
 
 
+class TableError(SinkError):
+    """The place cannot hold one of the modules, and may hold the others; the message says why."""
+
+
 class SchemaDriftError(MirrorError):
     """A module's fields are no longer those of its mirror, and `drift="fail"` was chosen."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import anyio
 from attrs import define, evolve, field
@@ -22,7 +22,7 @@ from vtiger_async.errors import (
 )
 from vtiger_async.mirror.batches import Batch
 from vtiger_async.mirror.crm import Crm, SeesAll
-from vtiger_async.mirror.errors import MirrorError, SinkBusyError, SinkError
+from vtiger_async.mirror.errors import MirrorError, SinkBusyError, SinkError, TableError
 from vtiger_async.mirror.events import Failed, MirrorEvent, Paused
 from vtiger_async.mirror.following import Follow
 from vtiger_async.mirror.metering import counting, listening, paused
@@ -37,6 +37,9 @@ if TYPE_CHECKING:
     from vtiger_async.quota.costs import Cost
 
 __all__ = ["Mirror"]
+
+_FATAL: Final = (AuthenticationError, ConfigurationError, SinkError)
+"""What ends the mirror as a whole; but of a sink not what concerns the table of one module."""
 
 
 @define
@@ -221,9 +224,9 @@ class Mirror:
             with counting(report):
                 try:
                     await self._bring_up(name, report, found)
-                except (AuthenticationError, ConfigurationError, SinkError):
-                    raise
                 except VtigerError as failure:
+                    if isinstance(failure, _FATAL) and not isinstance(failure, TableError):
+                        raise
                     report.error = self._failed(name, failure, found)
                     await self._keep_error(name, report.error)
         except Exception as fatal:  # noqa: BLE001 - raised when the others have ended, not in a group
@@ -301,6 +304,8 @@ class Mirror:
         notes: list[str] = []
         if state is not None and state.lines is not None and not state.line_items:
             notes.append(f"line items are no longer kept: {state.lines.name} stays as it was")
+        if state is not None and state.phase == "difference" and state.cursor is not None:
+            notes.append("the server fails to sync it: all of it is read in each round")
         if state is not None and state.owed:
             notes.append(note_of(state.owed))
         if state is not None and state.phase != "difference" and state.looked_at is not None:

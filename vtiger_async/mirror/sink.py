@@ -61,6 +61,10 @@ class Sink(Protocol):
         Args:
             state: What the tables are to be, and where the module then stands.
             before: What they are; None where there are none.
+
+        Raises:
+            TableError: The place cannot hold this module, since something of that name is there
+                that the mirror did not make, or it has no such names.
         """
         ...
 

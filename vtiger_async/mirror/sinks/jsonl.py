@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from vtiger_async.mirror.batches import Batch
-from vtiger_async.mirror.errors import SinkError
+from vtiger_async.mirror.errors import SinkError, TableError
 from vtiger_async.mirror.sink import Deletes, Look
 from vtiger_async.mirror.sinks.lines import LinesSink
 from vtiger_async.mirror.sinks.locking import FileLock
@@ -171,7 +171,7 @@ class JsonLinesSink(LinesSink):
         path = self._path(state.module)
         if state.module not in self._bytes:
             if path.exists() and path.stat().st_size:  # an empty one is of a crash right here
-                raise SinkError(f"{path} is there already, and not the mirror's: rename it")
+                raise TableError(f"{path} is there already, and not the mirror's: rename it")
             path.touch()
             self._bytes[state.module] = 0
         self._keep(state, self._bytes[state.module])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar, TypeVarTuple
@@ -19,7 +20,7 @@ _Result = TypeVar("_Result")
 _Given = TypeVarTuple("_Given")
 
 
-class LinesSink:
+class LinesSink(ABC):
     """Does the work of a sink in a thread, one thing at a time, and explains its failures."""
 
     def __init__(self) -> None:
@@ -60,21 +61,21 @@ class LinesSink:
             raise SinkError(f"{what}: {error.strerror or error}") from None
 
     @property
+    @abstractmethod
     def _what(self) -> str:
         """How messages call it."""
-        raise NotImplementedError
 
-    def _opened(self, instance: str) -> dict[str, ModuleState]:
-        raise NotImplementedError
+    @abstractmethod
+    def _opened(self, instance: str) -> dict[str, ModuleState]: ...
 
-    def _prepared(self, state: ModuleState) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def _prepared(self, state: ModuleState) -> None: ...
 
-    def _committed(self, batch: Batch) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def _committed(self, batch: Batch) -> None: ...
 
-    def _looked(self) -> Look:
-        raise NotImplementedError
+    @abstractmethod
+    def _looked(self) -> Look: ...
 
     def _closed(self) -> None:
         self._release()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from vtiger_async.mirror.errors import SinkError
+from vtiger_async.mirror.errors import TableError
 from vtiger_async.mirror.sinks.database import Database, quoted
 from vtiger_async.tables.schema import Column, Table
 
@@ -21,7 +21,7 @@ def shape(database: Database, table: Table, before: Table | None, *, own: bool) 
         own: Whether a table of that name is the mirror's.
 
     Raises:
-        SinkError: The database cannot hold such names, or the table is somebody else's.
+        TableError: The database cannot hold such names, or the table is somebody else's.
     """
     _check_names(database, table)
     there = database.columns(table.name)
@@ -30,7 +30,7 @@ def shape(database: Database, table: Table, before: Table | None, *, own: bool) 
         database.make(table, ", ".join(parts))
         return
     if not own:
-        raise SinkError(
+        raise TableError(
             f"{database.what} has a table {table.name!r} that is not the mirror's: "
             "rename it, or choose another place"
         )
@@ -53,7 +53,7 @@ def _check_names(database: Database, table: Table) -> None:
     names = [column.name for column in table.columns]
     for name in (table.name, *names):
         if not name or "\0" in name or len(name.encode()) > database.longest:
-            raise SinkError(f"{database.what} can have no table or column with the name {name!r}")
+            raise TableError(f"{database.what} can have no table or column with the name {name!r}")
 
 
 def _serves(database: Database, kind: str, column: Column, before: Table | None) -> bool:

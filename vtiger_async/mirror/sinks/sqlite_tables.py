@@ -12,7 +12,7 @@ from typing import Any, Final
 from attrs import frozen
 
 from vtiger_async.mirror.batches import Batch, Gone
-from vtiger_async.mirror.errors import SinkError
+from vtiger_async.mirror.errors import TableError
 from vtiger_async.mirror.sink import Deletes
 from vtiger_async.mirror.states import ModuleState
 from vtiger_async.tables.schema import Kind, Row, Table
@@ -62,7 +62,7 @@ def prepare(
         known: What is kept of all modules, those left out by `open` too.
 
     Raises:
-        SinkError: There is a table of that name that is no mirror's.
+        TableError: There is a table of that name that is no mirror's.
     """
     ours = {table.name.lower() for one in known for table in (one.table, one.lines) if table}
     olds = (None, None) if before is None else (before.table, before.lines)
@@ -73,7 +73,7 @@ def prepare(
         if not there:
             _make(database, table)
         elif table.name.lower() not in ours:
-            raise SinkError(
+            raise TableError(
                 f"there is a table {table.name} already, which is no mirror's: keep the mirror in "
                 "a file of its own"
             )
