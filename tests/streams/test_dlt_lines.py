@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from writers import Writers
 
-from vtiger_async import Limits, Record, RecordId, VtigerClient
+from vtiger_async import Limits, Record, RecordId, RetryPolicy, ServerError, VtigerClient
 from vtiger_async.dlt.door import Door
 from vtiger_async.dlt.lines import Lines
 from vtiger_async.dlt.pages import Page, changed_pages
@@ -62,7 +62,7 @@ def test_after_each_load_the_lines_are_those_of_the_documents(
     kept: dict[Any, Any] = {}
     truth: dict[Any, Any] = {}
     for pages in loads:
-        lines = Lines(None, table, RowMaker(table_of(INVOICE), INVOICE, table), order)  # type: ignore[arg-type]  # nothing is called
+        lines = Lines(None, INVOICE, table, RowMaker(table_of(INVOICE), INVOICE, table), order)  # type: ignore[arg-type]  # nothing is called
         rows: list[dict[str, Any]] = []
         for page in pages:
             changes: list[Any] = [Told(number, some) for number, some in page]
@@ -78,16 +78,18 @@ def test_after_each_load_the_lines_are_those_of_the_documents(
 
 
 def read(sandbox: Sandbox, state: dict[str, Any], **options: Any) -> list[Page]:
-    """Read the pages of the contacts, and keep their state."""
+    """Read the pages of a module, and keep their state."""
 
     def client() -> VtigerClient:
-        return sandbox.client(options.get("user", "admin"))
+        # Nothing is repeated, and so no back-off is waited for.
+        return sandbox.client(options.get("user", "admin"), retry=RetryPolicy(max_attempts=1))
 
     async def main() -> list[Page]:
         pages: list[Page] = []
         door = Door(client, max_wait=options.get("max_wait", 60.0))
         lines = options.get("line_items", False)
-        reading = changed_pages(door, "Contacts", Options(), state, line_items=lines)
+        module = options.get("module", "Contacts")
+        reading = changed_pages(door, module, Options(), state, line_items=lines)
         async for marked in reading:
             pages.append(marked.data)
             state.update(marked.data.state)
@@ -133,3 +135,60 @@ def test_a_state_of_another_instance_or_user_is_refused() -> None:
     read(writers.sandbox, theirs, user="sales")
     with pytest.raises(StreamError, match="begun by the user 19x5"):
         read(writers.sandbox, theirs)
+
+
+def document(writers: Writers, lines: int) -> str:
+    return writers.invoice(writers.create("Accounts"), lines)
+
+
+def test_a_document_that_cannot_be_retrieved_does_not_stop_the_load(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """It is loaded without its lines, with a warning, and with them as soon as it can be sent."""
+    writers = Writers()
+    sandbox, broken = writers.sandbox, document(writers, 2)
+    fault = sandbox.faults.add("500", operation="retrieve")
+    state: dict[str, Any] = {}
+    for _ in range(2):
+        caplog.clear()
+        pages = read(sandbox, state, module="Invoice", line_items=True)
+        assert [row["id"] for page in pages for row in page.rows] == [broken]
+        assert not any(page.lines for page in pages)
+        assert f"(HTTP 500 at retrieve): {broken}" in caplog.text
+    assert [one[:2] for one in state["owed"]] == [[broken, 2]]
+    sandbox.faults.remove(fault.number)
+    pages = read(sandbox, state, module="Invoice", line_items=True)
+    assert [line["position"] for page in pages for line in page.lines] == [1, 2]
+    assert state["owed"] == []
+    spent = sandbox.flood.granted
+    assert read(sandbox, state, module="Invoice", line_items=True)[0].rows == []
+    assert sandbox.flood.granted - spent == 2  # describe and sync
+
+
+def test_a_document_that_is_gone_is_owed_no_more() -> None:
+    """What could not be sent and is not shown any more is not asked for again."""
+    writers = Writers()
+    broken = document(writers, 1)
+    fault = writers.sandbox.faults.add("500", operation="retrieve")
+    state: dict[str, Any] = {}
+    read(writers.sandbox, state, module="Invoice", line_items=True)
+    writers.sandbox.engine.store.run("DELETE FROM Invoice")
+    read(writers.sandbox, state, module="Invoice", line_items=True)
+    writers.sandbox.faults.remove(fault.number)
+    calls = writers.sandbox.ledger()["calls"].get("query", 0)
+    read(writers.sandbox, state, module="Invoice", line_items=True)
+    assert writers.sandbox.ledger()["calls"].get("query", 0) == calls
+    assert broken
+
+
+def test_a_server_that_fails_at_everything_fails_the_load() -> None:
+    """Then it is not the documents: nothing is loaded without lines."""
+    writers = Writers()
+    for _ in range(3):
+        document(writers, 1)
+    state: dict[str, Any] = {}
+    writers.sandbox.faults.add("500", operation="retrieve")
+    writers.sandbox.faults.add("500", operation="me", after=1)
+    with pytest.raises(ServerError):
+        read(writers.sandbox, state, module="Invoice", line_items=True)
+    assert state == {}

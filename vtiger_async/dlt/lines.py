@@ -3,28 +3,57 @@
 dlt replaces rows in the destination that have a document's id, the merge key, by those that come
 with a load; of several rows of one key in a load it takes the last. So what a load has given of a
 document and a later page of it does not have any more is taken back by a row that deletes.
+
+Documents that the server cannot send (HTTP 500 at `retrieve`, whatever else works) are loaded
+without their lines, and asked for again in later loads.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import anyio
-from attrs import define, field
+from attrs import define, field, frozen
 
 from vtiger_async.client import VtigerClient
-from vtiger_async.client.sync import Change
 from vtiger_async.errors import AccessDeniedError, RecordNotFoundError, VtigerError
+from vtiger_async.mirror.owing import MOST, Owed, due, is_broken, settled
+from vtiger_async.models.metadata import Module
 from vtiger_async.models.records import Record
 from vtiger_async.tables import RowMaker, Table
+from vtiger_async.tables.describing import without_lines
 from vtiger_async.tables.rows import as_listed
 from vtiger_async.types import RecordId
+from vtiger_async.vtql import F, select
 
-__all__ = ["Lines"]
+__all__ = ["Lines", "Told"]
 
 _TOGETHER = 10
 """Documents that are retrieved at once."""
+
+
+class Told(Protocol):
+    """A document that has changed, or that is gone."""
+
+    @property
+    def id(self) -> RecordId:
+        """Its id."""
+        ...
+
+    @property
+    def record(self) -> Record | None:
+        """The document without its lines; None where it is gone."""
+        ...
+
+
+@frozen
+class _Again:
+    """A document that is asked for again."""
+
+    id: RecordId
+    record: Record
 
 
 @define(eq=False)
@@ -33,21 +62,27 @@ class Lines:
 
     Attributes:
         crm: The client.
+        module: What `describe` says of the documents.
         table: The table of the lines.
         maker: Makes the rows.
         order: The next number of a row.
+        owed: The documents that were loaded without their lines.
     """
 
     crm: VtigerClient
+    module: Module
     table: Table
     maker: RowMaker
     order: Iterator[int]
+    owed: tuple[Owed, ...] = ()
+    _asked: set[RecordId] = field(factory=set[RecordId], init=False)
     _given: dict[RecordId, int] = field(factory=dict[RecordId, int], init=False)
 
-    async def retrieved(self, changes: Sequence[Change]) -> dict[RecordId, Record]:
+    async def retrieved(self, changes: Sequence[Told]) -> dict[RecordId, Record]:
         """Return the documents that were changed with their lines, a call for each.
 
-        One that cannot be read any more is left out: if it was deleted, later changes tell.
+        One that cannot be read any more is left out: if it was deleted, later changes tell. Left
+        out is also what the server cannot send; it is then owed.
 
         Args:
             changes: The changes of a page; of several of a document the last counts.
@@ -55,27 +90,54 @@ class Lines:
         last = {change.id: change.record for change in changes}
         listed = [record for record in last.values() if record is not None]
         found: dict[RecordId, Record] = {}
+        broken: list[RecordId] = []
+        for start in range(0, len(listed), _TOGETHER):
+            broken += await self._retrieve(listed[start : start + _TOGETHER], found)
+        self._asked |= last.keys()
+        self.owed = settled(self.owed, broken, last.keys(), time.time())
+        return found
+
+    async def _retrieve(
+        self, listed: Sequence[Record], found: dict[RecordId, Record]
+    ) -> list[RecordId]:
+        """Retrieve some documents at once; return those that the server cannot send."""
+        broken: list[RecordId] = []
         failures: list[VtigerError] = []
 
-        async def retrieve(group: anyio.abc.TaskGroup, seen: Record) -> None:
+        async def retrieve(seen: Record) -> None:
             try:
                 found[seen.id] = as_listed(await self.crm.retrieve(seen.id), seen)
             except (AccessDeniedError, RecordNotFoundError):
                 return
             except VtigerError as error:
+                if is_broken(error) and len(self.owed) < MOST:
+                    broken.append(seen.id)
+                    return
                 failures.append(error)
                 group.cancel_scope.cancel()
 
-        for start in range(0, len(listed), _TOGETHER):
-            async with anyio.create_task_group() as group:
-                for seen in listed[start : start + _TOGETHER]:
-                    group.start_soon(retrieve, group, seen)
-            if failures:
-                raise failures[0]
-        return found
+        async with anyio.create_task_group() as group:
+            for seen in listed:
+                group.start_soon(retrieve, seen)
+        if failures:
+            raise failures[0]
+        if len(broken) == len(listed):
+            await self.crm.me()  # fails, too, where it is the server as a whole
+        return broken
+
+    async def again(self) -> Sequence[Told] | None:
+        """Return some owed documents that are due, as a query shows them; None if none is."""
+        ids = due([one for one in self.owed if one.id not in self._asked], time.time())
+        if not ids:
+            return None
+        statement = select(self.module.name).where(F["id"].in_(ids))
+        shown = [one async for one in self.crm.query(without_lines(statement, self.module))]
+        gone = {*ids} - {one.id for one in shown}  # the changes tell of it, or have told
+        self.owed = settled(self.owed, (), gone, time.time())
+        return [_Again(one.id, one) for one in shown]
 
     def rows_of(
-        self, changes: Sequence[Change], found: dict[RecordId, Record]
+        self, changes: Sequence[Told], found: dict[RecordId, Record]
     ) -> list[dict[str, Any]]:
         """Return the rows of the lines of changed documents, and those that take lines back.
 

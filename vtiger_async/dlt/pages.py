@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from itertools import count
 from typing import Any, Final
 
 import dlt
-from attrs import evolve, field, frozen
+from attrs import astuple, evolve, field, frozen
 
 from vtiger_async.client import VtigerClient
+from vtiger_async.client.sync import Sync
 from vtiger_async.dlt.door import Door, Visit
-from vtiger_async.dlt.lines import Lines
+from vtiger_async.dlt.lines import Lines, Told
 from vtiger_async.errors import QuotaExhaustedError
+from vtiger_async.mirror.owing import Owed, note_of
+from vtiger_async.models.metadata import Module
 from vtiger_async.streams.errors import StreamError
 from vtiger_async.streams.options import Options
 from vtiger_async.streams.starting import Start, starts_of
@@ -92,32 +95,29 @@ async def changed_pages(
         _check_instance(module, crm, state)
         described = await crm.describe(module)
         table = selection_of(described)
-        table_of_lines = lines_table_of(described) if line_items else None
         maker, names = RowMaker(table, described), [column.name for column in table.columns]
         start = await _start(visit, module, options, state, line_items=line_items)
         order = count(time.time_ns())  # behind those of the loads before
-        lines = None
-        if table_of_lines is not None:
-            made_of = RowMaker(table, described, table_of_lines)
-            lines = Lines(crm, table_of_lines, made_of, order)
+        lines = _lines_of(crm, described, table, order, state) if line_items else None
         hints = _api.mark.make_hints(table_name=module, columns=_columns(table) | ID | OWN)
-        line_hints = None if table_of_lines is None else _hints_of_lines(table_of_lines)
-        pages = crm.sync(module, start.cursor, start.scope).pages()
+        line_hints = None if lines is None else _hints_of_lines(lines.table)
+        pages = _told(crm.sync(module, start.cursor, start.scope), start.cursor, lines)
         is_begun = False
         while True:
             try:
-                page = await anext(pages, None)
-                found = {} if lines is None or page is None else await lines.retrieved(page.changes)
+                told = await anext(pages, None)
+                found = {} if lines is None or told is None else await lines.retrieved(told[0])
             except QuotaExhaustedError as error:
                 if not is_begun:
                     raise
                 _log.warning("%s is not read to its end, the next load goes on: %s", module, error)
                 return
-            if page is None:
-                return
+            if told is None:
+                break
+            changes, cursor = told
             is_begun = True
             rows: list[dict[str, Any]] = []
-            for change in page.changes:
+            for change in changes:
                 own = {"_sequence": next(order), "_deleted": change.record is None}
                 if change.record is None:
                     rows.append({"id": change.id, **own})
@@ -125,14 +125,40 @@ async def changed_pages(
                     cells, _ = maker.row_of(found.get(change.id, change.record))
                     rows.append({**dict(zip(names, cells, strict=True)), **own})
             kept = {
-                "position": evolve(start, cursor=page.cursor).position,
+                "position": evolve(start, cursor=cursor).position,
                 "instance": crm.url,
                 "line_items": line_items,
+                "owed": [] if lines is None else [list(astuple(one)) for one in lines.owed],
             }
-            of_lines = [] if lines is None else lines.rows_of(page.changes, found)
+            of_lines = [] if lines is None else lines.rows_of(changes, found)
             made = Page(rows, next(order), kept, of_lines, line_hints)
             # As a variant, or the table of lines would have the columns of the documents, too.
             yield _api.mark.with_hints(made, hints, create_table_variant=True)
+        if lines is not None and lines.owed:
+            _log.warning("%s: %s", module, note_of(lines.owed))
+
+
+def _lines_of(
+    crm: VtigerClient, module: Module, table: Table, order: Iterator[int], state: Mapping[str, Any]
+) -> Lines | None:
+    """Return what makes the rows of line items, for modules that have some."""
+    of_lines = lines_table_of(module)
+    if of_lines is None:
+        return None
+    owed = tuple(Owed(*one) for one in state.get("owed", ()))
+    return Lines(crm, module, of_lines, RowMaker(table, module, of_lines), order, owed)
+
+
+async def _told(
+    changes: Sync, cursor: str, lines: Lines | None
+) -> AsyncGenerator[tuple[Sequence[Told], str]]:
+    """Yield pages of changes with the position behind each; at the end what is asked for again."""
+    async for page in changes.pages():
+        cursor = page.cursor
+        yield page.changes, cursor
+    again = None if lines is None else await lines.again()
+    if again is not None:
+        yield again, cursor
 
 
 def _check_instance(module: str, crm: VtigerClient, state: Mapping[str, Any]) -> None:
