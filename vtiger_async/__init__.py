@@ -15,7 +15,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from vtiger_async.client import VtigerClient
-from vtiger_async.client.core import Quota
 from vtiger_async.client.query import Query, TypedQuery
 from vtiger_async.client.related import RelatedRecords
 from vtiger_async.clock import Clock, ScaledClock, SystemClock
@@ -71,6 +70,7 @@ if TYPE_CHECKING:
     from vtiger_async.client.sync import Change, Sync
     from vtiger_async.models.inventory import LineItem, Totals
     from vtiger_async.quota.plan import Plan
+    from vtiger_async.quota.snapshot import Quota
     from vtiger_async.stores import SharedQuota, SharedQuotaWarning, StoreError
     from vtiger_async.stores.postgres import PostgresQuota
     from vtiger_async.stores.redis import RedisQuota
@@ -160,6 +160,7 @@ _LATER = {
     "LineItem": "models.inventory",
     "Plan": "quota.plan",
     "PostgresQuota": "stores.postgres",
+    "Quota": "quota.snapshot",
     "RedisQuota": "stores.redis",
     "SQLiteQuota": "stores.sqlite",
     "SharedQuota": "stores.peek",

@@ -16,8 +16,8 @@ from vtiger_async.bulk import Report
 from vtiger_async.cli.demo import speed_for
 from vtiger_async.cli.demo_report import Run, check, hours, report, time_for
 from vtiger_async.cli.organisations import Organisations
-from vtiger_async.client.core import Quota
 from vtiger_async.quota import WindowUse
+from vtiger_async.quota.snapshot import Quota
 
 
 class TestEstimate:

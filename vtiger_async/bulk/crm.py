@@ -3,53 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
-from datetime import datetime
 from typing import Any, Protocol
 
 from vtiger_async.models.metadata import Module, PicklistDependency
 from vtiger_async.models.records import Record, User
 from vtiger_async.quota import Priority
 from vtiger_async.quota.events import QuotaEvent
-from vtiger_async.quota.plan import Plan as QuotaPlan
-from vtiger_async.quota.windows import WindowUse
+from vtiger_async.quota.snapshot import Quota
 from vtiger_async.retry import RetryPolicy
 from vtiger_async.types import FieldValue
 from vtiger_async.vtql import Select
 
-__all__ = ["Crm", "QuotaView"]
-
-
-class QuotaView(Protocol):
-    """The quota at one moment."""
-
-    @property
-    def minute(self) -> WindowUse:
-        """The minute."""
-        ...
-
-    @property
-    def hour(self) -> WindowUse:
-        """The hour."""
-        ...
-
-    @property
-    def day(self) -> WindowUse:
-        """The day."""
-        ...
-
-    @property
-    def in_flight(self) -> int:
-        """Calls under way."""
-        ...
-
-    @property
-    def at(self) -> datetime:
-        """The moment."""
-        ...
-
-    def plan(self, calls: int) -> QuotaPlan:
-        """Return how long so many calls take, and which window binds when."""
-        ...
+__all__ = ["Crm"]
 
 
 class Crm(Protocol):
@@ -61,7 +26,7 @@ class Crm(Protocol):
         ...
 
     @property
-    def quota(self) -> QuotaView:
+    def quota(self) -> Quota:
         """The quota as the client knows it now."""
         ...
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from attrs import field, frozen
 
-from vtiger_async.bulk.crm import QuotaView
 from vtiger_async.bulk.journal import Journal
+from vtiger_async.quota.snapshot import Quota
 from vtiger_async.quota.windows import WindowName
 
 __all__ = ["Plan", "Rejection"]
@@ -76,7 +76,7 @@ class Plan:
     unmapped: tuple[Mapping[str, str], ...] = field(default=(), repr=False)
 
     @classmethod
-    def of(cls, journal: Journal, quota: QuotaView, *, batch: int = 1) -> Plan:
+    def of(cls, journal: Journal, quota: Quota, *, batch: int = 1) -> Plan:
         """Return the plan that a journal holds; it costs no call.
 
         Args:

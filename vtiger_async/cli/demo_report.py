@@ -10,8 +10,8 @@ from attrs import Factory, define, field, frozen
 
 from vtiger_async.bulk import Report
 from vtiger_async.cli.organisations import Organisations
-from vtiger_async.client.core import Quota
 from vtiger_async.editions import Limits
+from vtiger_async.quota.snapshot import Quota
 
 __all__ = ["Claim", "Run", "check", "hours", "report", "time_for"]
 

@@ -12,13 +12,13 @@ import typer
 from vtiger_async.cli.output import Format, Output
 from vtiger_async.cli.quota_view import moment
 from vtiger_async.cli.session import Connection, Session, with_connection
-from vtiger_async.client.core import Quota
 from vtiger_async.clock import SystemClock
 from vtiger_async.editions import limits_of
 from vtiger_async.errors import ConfigurationError, InvalidArgumentError
 from vtiger_async.quota import Ledger
 from vtiger_async.quota.costs import span
 from vtiger_async.quota.plan import Plan
+from vtiger_async.quota.snapshot import Quota
 
 __all__ = ["SpreadChoice", "plan", "share_of", "told"]
 

@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 
 from attrs import asdict, define, field, frozen
 
-from vtiger_async.client.core import Quota
+from vtiger_async.quota.snapshot import Quota
 from vtiger_async.quota.windows import WindowName, WindowUse
 from vtiger_async.stores.peek import AtWork, SharedQuota
 

@@ -20,8 +20,8 @@ from vtiger_async.cli.output import Format, Output
 from vtiger_async.cli.quota_store import store_at, told_on_stderr
 from vtiger_async.cli.sharing import sharing
 from vtiger_async.client import VtigerClient
-from vtiger_async.client.core import Quota
 from vtiger_async.errors import ApiError, ConfigurationError
+from vtiger_async.quota.snapshot import Quota
 
 if TYPE_CHECKING:
     from vtiger_async.recording import Recorder

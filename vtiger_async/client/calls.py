@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from vtiger_async.client.core import Core, Quota, Writing
+from vtiger_async.client.core import Core, Writing
 from vtiger_async.errors import (
     ApiError,
     AuthenticationError,
@@ -27,6 +27,7 @@ from vtiger_async.wire.operations import OPERATIONS, Repeat
 
 if TYPE_CHECKING:
     from vtiger_async.quota.events import QuotaEvent
+    from vtiger_async.quota.snapshot import Quota
 
 __all__ = ["Operations", "check_text", "read_as", "records_of"]
 

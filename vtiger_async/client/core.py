@@ -12,68 +12,21 @@ import anyio.lowlevel
 from attrs import define, field, frozen
 
 from vtiger_async.config import API_PATH
-from vtiger_async.editions import Limits
 from vtiger_async.errors import (
     ConfigurationError,
-    InvalidArgumentError,
 )
 from vtiger_async.models.metadata import Module, ModuleInfo, PicklistDependency
-from vtiger_async.quota import Ledger, WindowUse
 from vtiger_async.transport import Pipeline
 from vtiger_async.transport.http import Http
 from vtiger_async.types import ID_FORM
 
 if TYPE_CHECKING:
     from vtiger_async.client.sessions import Sessions
-    from vtiger_async.quota.plan import Plan
+    from vtiger_async.quota.snapshot import Quota
 
-__all__ = ["Core", "Quota", "Writing"]
+__all__ = ["Core", "Writing"]
 
 _LOOP: anyio.lowlevel.RunVar[object] = anyio.lowlevel.RunVar("vtiger_async_loop")
-
-
-@frozen
-class Quota:
-    """The quota at one moment, as this client knows it; asking costs no call.
-
-    Attributes:
-        minute: The minute's window.
-        hour: The hour's window; no header shows it.
-        day: The day's window.
-        in_flight: Calls under way.
-        waiting: Calls that wait for a slot or for quota.
-        at: When the snapshot was taken (aware UTC).
-        others_per_minute: The calls a minute of other programs on the instance, as far as the fall
-            of the headers' Remaining has shown them.
-    """
-
-    minute: WindowUse
-    hour: WindowUse
-    day: WindowUse
-    in_flight: int
-    waiting: int
-    at: datetime
-    others_per_minute: float = 0.0
-    _ledger: Ledger | None = field(default=None, repr=False, eq=False)
-
-    def plan(self, calls: int) -> Plan:
-        """Return how long so many calls take, which window binds when, and what of the day goes.
-
-        It counts on what other programs and interactive callers have wanted so far. It costs no
-        call. What leaves the windows is looked up now, so plan soon after the snapshot.
-
-        Args:
-            calls: How many calls the job makes, from 0.
-
-        Raises:
-            InvalidArgumentError: It is no such number.
-        """
-        from vtiger_async.quota import plan  # seldom asked for
-
-        if type(calls) is not int or calls < 0:
-            raise InvalidArgumentError(f"calls is a whole number from 0, not {calls!r}")
-        ledger = Ledger(Limits()) if self._ledger is None else self._ledger
-        return plan.plan(ledger.pacer, self.at.timestamp(), self.in_flight, calls)
 
 
 @frozen
@@ -241,6 +194,8 @@ class Core:
         now = at.timestamp()  # in whole microseconds: what may go now is not to seem to be to come
         minute, hour, day = ledger.uses(now)
         others = ledger.pacer.others.per_second(now)[0] * 60.0
+        from vtiger_async.quota.snapshot import Quota  # not every program asks
+
         return Quota(minute, hour, day, ledger.in_flight, admission.waiting, at, others, ledger)
 
     async def aclose(self) -> None:

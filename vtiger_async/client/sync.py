@@ -28,8 +28,8 @@ from vtiger_async.types import RecordId, SyncScope, is_map
 from vtiger_async.vtql import Condition, F, Select, select
 
 if TYPE_CHECKING:
-    from vtiger_async.client.core import Quota
     from vtiger_async.quota.costs import Cost
+    from vtiger_async.quota.snapshot import Quota
 
 __all__ = ["Change", "ChangePage", "ChangePages", "Sync"]
 

@@ -9,10 +9,10 @@ from vtiger_async.models.metadata import Module
 from vtiger_async.models.records import Record
 from vtiger_async.quota.costs import Cost
 from vtiger_async.quota.events import QuotaEvent
-from vtiger_async.quota.plan import Plan
+from vtiger_async.quota.snapshot import Quota
 from vtiger_async.vtql import Select
 
-__all__ = ["Crm", "Quota", "Reading"]
+__all__ = ["Crm", "Reading"]
 
 
 class Reading(Protocol):
@@ -29,14 +29,6 @@ class Reading(Protocol):
 
     async def explain(self) -> Cost:
         """Return what reading the rest will cost."""
-        ...
-
-
-class Quota(Protocol):
-    """The quota, as a client knows it."""
-
-    def plan(self, calls: int) -> Plan:
-        """Return how long so many calls take."""
         ...
 
 

@@ -8,40 +8,17 @@ from typing import Any, Literal, Protocol, TypeAlias
 
 from vtiger_async.models.metadata import Module
 from vtiger_async.models.records import Record
-from vtiger_async.quota import Priority, WindowUse
+from vtiger_async.quota import Priority
 from vtiger_async.quota.costs import Cost
 from vtiger_async.quota.events import QuotaEvent
-from vtiger_async.quota.plan import Plan
+from vtiger_async.quota.snapshot import Quota
 from vtiger_async.types import RecordId, SyncScope
 from vtiger_async.vtql import Select
 
-__all__ = ["Changed", "ChangedPage", "Changes", "Crm", "QuotaView", "Reading", "SeesAll"]
+__all__ = ["Changed", "ChangedPage", "Changes", "Crm", "Reading", "SeesAll"]
 
 SeesAll: TypeAlias = "Callable[[], Coroutine[Any, Any, bool]]"
 """Tells whether the user is an administrator, who sees every record."""
-
-
-class QuotaView(Protocol):
-    """The quota at one moment."""
-
-    @property
-    def minute(self) -> WindowUse:
-        """The minute."""
-        ...
-
-    @property
-    def hour(self) -> WindowUse:
-        """The hour."""
-        ...
-
-    @property
-    def day(self) -> WindowUse:
-        """The day."""
-        ...
-
-    def plan(self, calls: int) -> Plan:
-        """Return how long so many calls take, and which window binds when."""
-        ...
 
 
 class Reading(Protocol):
@@ -120,7 +97,7 @@ class Crm(Protocol):
         ...
 
     @property
-    def quota(self) -> QuotaView:
+    def quota(self) -> Quota:
         """The quota as the client knows it now."""
         ...
 

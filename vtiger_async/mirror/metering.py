@@ -7,9 +7,10 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 from vtiger_async.errors import QuotaExhaustedError
-from vtiger_async.mirror.crm import Crm, QuotaView
+from vtiger_async.mirror.crm import Crm
 from vtiger_async.mirror.reports import ModuleReport
 from vtiger_async.quota.events import Granted
+from vtiger_async.quota.snapshot import Quota
 
 __all__ = ["counting", "listening", "paused"]
 
@@ -46,7 +47,7 @@ def _hear(event: object) -> None:
         report.calls += 1
 
 
-def paused(error: QuotaExhaustedError, quota: QuotaView, now: float) -> tuple[str, float]:
+def paused(error: QuotaExhaustedError, quota: Quota, now: float) -> tuple[str, float]:
     """Return which window has no room for a call, and until when (Unix seconds).
 
     Where no window is used up, what is left of one is kept for calls that somebody waits for: then

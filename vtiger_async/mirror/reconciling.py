@@ -10,9 +10,9 @@ from attrs import evolve, frozen
 
 from vtiger_async.errors import InvalidArgumentError
 from vtiger_async.mirror.comparing import END, Comparison
-from vtiger_async.mirror.crm import QuotaView
 from vtiger_async.mirror.states import ModuleState
 from vtiger_async.mirror.work import Work, is_readable
+from vtiger_async.quota.snapshot import Quota
 
 __all__ = ["Budget", "reconcile"]
 
@@ -59,7 +59,7 @@ class Budget:
             f"{given!r}"
         )
 
-    def a_day(self, quota: QuotaView) -> float | None:
+    def a_day(self, quota: Quota) -> float | None:
         """Return the calls a day; None where they are a share of a limit that nobody has told."""
         if self.share is None:
             return self.calls
