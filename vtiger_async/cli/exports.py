@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Annotated, Final
 
 import anyio
 import typer
 
+from vtiger_async.cli.costs import row_of_cost
 from vtiger_async.cli.exits import ExitCode, fail, note
 from vtiger_async.cli.imports_progress import shown
 from vtiger_async.cli.imports_stopping import attended
@@ -67,17 +67,7 @@ def export(
     async def explain(session: Session) -> None:
         running = Export(session.crm, what, to, overwrite=overwrite, restart=restart)
         cost = await running.explain()
-        session.out.record(
-            {
-                "module": cost.what,
-                "calls": cost.calls,
-                "records": cost.records,
-                "seconds": None if math.isinf(cost.seconds) else round(cost.seconds, 1),
-                "window": cost.window,
-                "spent": cost.spent,
-                "note": cost.note,
-            }
-        )
+        session.out.record(row_of_cost(cost))
         note(f"{cost}")
 
     async def job(session: Session) -> None:

@@ -6,12 +6,12 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import nullcontext
 from datetime import UTC, datetime
-from math import isfinite
 from typing import Any
 
 import anyio
 from attrs import define, field, frozen
 
+from vtiger_async.cli.costs import row_of_cost
 from vtiger_async.cli.exits import ExitCode, note
 from vtiger_async.cli.imports_stopping import attended
 from vtiger_async.cli.output import Output
@@ -31,7 +31,6 @@ from vtiger_async.mirror import (
     SinkError,
     sink_of,
 )
-from vtiger_async.quota.costs import Cost
 from vtiger_async.types import LINE_MODULES
 
 __all__ = ["Wanted", "explain", "run", "status"]
@@ -111,22 +110,10 @@ async def explain(session: Session, wanted: Wanted) -> ExitCode:
     cost = await _mirror(session, wanted, _Progress()).explain()
     with session.out.rows() as writer:
         for part in cost.parts:
-            writer.add(_row_of_cost(part.what, part))
-        writer.add(_row_of_cost(_ALL, cost))
+            writer.add(row_of_cost(part))
+        writer.add(row_of_cost(cost) | {"module": _ALL})
     note(f"{cost}")
     return ExitCode.OK
-
-
-def _row_of_cost(what: str, cost: Cost) -> dict[str, Any]:
-    return {
-        "module": what,
-        "calls": cost.calls,
-        "records": cost.records,
-        "seconds": round(cost.seconds, 1) if isfinite(cost.seconds) else None,
-        "window": cost.window,
-        "spent": cost.spent,
-        "note": cost.note,
-    }
 
 
 async def run(session: Session, wanted: Wanted, every: float | None) -> ExitCode:

@@ -12,9 +12,7 @@ import anyio.lowlevel
 from attrs import define, field, frozen
 
 from vtiger_async.config import API_PATH
-from vtiger_async.errors import (
-    ConfigurationError,
-)
+from vtiger_async.errors import ConfigurationError
 from vtiger_async.models.metadata import Module, ModuleInfo, PicklistDependency
 from vtiger_async.transport import Pipeline
 from vtiger_async.transport.http import Http
@@ -184,6 +182,8 @@ class Core:
 
     def quota(self) -> Quota:
         """Return the quota as it stands."""
+        from vtiger_async.quota.snapshot import Quota  # not every program asks
+
         admission = self.pipeline.admission
         ledger = admission.ledger
         try:
@@ -194,8 +194,6 @@ class Core:
         now = at.timestamp()  # in whole microseconds: what may go now is not to seem to be to come
         minute, hour, day = ledger.uses(now)
         others = ledger.pacer.others.per_second(now)[0] * 60.0
-        from vtiger_async.quota.snapshot import Quota  # not every program asks
-
         return Quota(minute, hour, day, ledger.in_flight, admission.waiting, at, others, ledger)
 
     async def aclose(self) -> None:

@@ -14,17 +14,15 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
-import anyio
 from attrs import define, field, frozen
 
 from vtiger_async.client import VtigerClient
-from vtiger_async.errors import AccessDeniedError, RecordNotFoundError, VtigerError
-from vtiger_async.mirror.owing import MOST, Owed, due, is_broken, settled
+from vtiger_async.mirror.owing import Owed, due, settled
+from vtiger_async.mirror.retrieving import Retrieved
 from vtiger_async.models.metadata import Module
 from vtiger_async.models.records import Record
 from vtiger_async.tables import RowMaker, Table
 from vtiger_async.tables.describing import without_lines
-from vtiger_async.tables.rows import as_listed
 from vtiger_async.types import RecordId
 from vtiger_async.vtql import F, select
 
@@ -89,41 +87,15 @@ class Lines:
         """
         last = {change.id: change.record for change in changes}
         listed = [record for record in last.values() if record is not None]
-        found: dict[RecordId, Record] = {}
-        broken: list[RecordId] = []
+        came = Retrieved()
         for start in range(0, len(listed), _TOGETHER):
-            broken += await self._retrieve(listed[start : start + _TOGETHER], found)
+            part = listed[start : start + _TOGETHER]
+            await came.add(self.crm, part, self.owed)
+            if all(one.id in came.broken for one in part):
+                await self.crm.me()  # fails, too, where it is the server as a whole
         self._asked |= last.keys()
-        self.owed = settled(self.owed, broken, last.keys(), time.time())
-        return found
-
-    async def _retrieve(
-        self, listed: Sequence[Record], found: dict[RecordId, Record]
-    ) -> list[RecordId]:
-        """Retrieve some documents at once; return those that the server cannot send."""
-        broken: list[RecordId] = []
-        failures: list[VtigerError] = []
-
-        async def retrieve(seen: Record) -> None:
-            try:
-                found[seen.id] = as_listed(await self.crm.retrieve(seen.id), seen)
-            except (AccessDeniedError, RecordNotFoundError):
-                return
-            except VtigerError as error:
-                if is_broken(error) and len(self.owed) < MOST:
-                    broken.append(seen.id)
-                    return
-                failures.append(error)
-                group.cancel_scope.cancel()
-
-        async with anyio.create_task_group() as group:
-            for seen in listed:
-                group.start_soon(retrieve, seen)
-        if failures:
-            raise failures[0]
-        if len(broken) == len(listed):
-            await self.crm.me()  # fails, too, where it is the server as a whole
-        return broken
+        self.owed = settled(self.owed, came.broken, last.keys(), time.time())
+        return came.found
 
     async def again(self) -> Sequence[Told] | None:
         """Return some owed documents that are due, as a query shows them; None if none is."""

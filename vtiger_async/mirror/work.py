@@ -6,23 +6,21 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final, TypeGuard
 
-import anyio
 from attrs import define, evolve, field
 
 from vtiger_async.clock import Clock
-from vtiger_async.errors import AccessDeniedError, RecordNotFoundError, VtigerError
 from vtiger_async.mirror.batches import Batch, Gone, Upsert
 from vtiger_async.mirror.crm import Crm
 from vtiger_async.mirror.events import Committed, MirrorEvent
-from vtiger_async.mirror.owing import MOST, due, is_broken, settled
+from vtiger_async.mirror.owing import due, settled
 from vtiger_async.mirror.reports import ModuleReport
+from vtiger_async.mirror.retrieving import Retrieved
 from vtiger_async.mirror.sink import ReadableSink, Sink
 from vtiger_async.mirror.states import ModuleState
 from vtiger_async.models.metadata import Module
 from vtiger_async.models.records import Record
 from vtiger_async.tables import Row, RowMaker
 from vtiger_async.tables.describing import without_lines
-from vtiger_async.tables.rows import as_listed
 from vtiger_async.types import RecordId, SyncScope, is_list, is_map, whole_number
 from vtiger_async.vtql import F, Select, select
 
@@ -195,36 +193,21 @@ class Work:
 
         What is not there any more is in neither.
         """
-        found: dict[RecordId, Record] = {}
-        broken: dict[RecordId, VtigerError] = {}
-        failures: list[VtigerError] = []
-        owed = {one.id for one in self.state.owed}
         self.asked |= {one.id for one in listed}
-
-        async def retrieve(one: Record) -> None:
-            try:
-                found[one.id] = as_listed(await self.crm.retrieve(one.id), one)
-                self.report.retrieved += 1
-            except (AccessDeniedError, RecordNotFoundError):
-                self.report.denied += 1  # if it was deleted, the changes that follow tell
-            except VtigerError as error:
-                if is_broken(error) and len(owed) < MOST:
-                    broken[one.id] = error
-                else:
-                    failures.append(error)
-                    group.cancel_scope.cancel()
-
-        async with anyio.create_task_group() as group:
-            for one in listed:
-                group.start_soon(retrieve, one)
-        is_first = self.state.error is None and not broken.keys() <= owed
-        if is_first and len(broken) == len(listed) > 1:
-            failures += broken.values()  # none of them came: it may be the server as a whole
-        if failures:
-            raise failures[0]
+        came = Retrieved()
+        try:
+            await came.add(self.crm, listed, self.state.owed)
+        finally:
+            self.report.retrieved += len(came.found)
+            self.report.denied += came.denied
+        owed = {one.id for one in self.state.owed}
+        is_first = self.state.error is None and not came.broken.keys() <= owed
+        if is_first and len(came.broken) == len(listed) > 1:
+            # None of them came: it may be the server as a whole.
+            raise next(iter(came.broken.values()))
         return (
-            [found[one.id] for one in listed if one.id in found],
-            [one for one in listed if one.id in broken],
+            [came.found[one.id] for one in listed if one.id in came.found],
+            [one for one in listed if one.id in came.broken],
         )
 
     async def settle(self) -> None:
