@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from documents import invoice_of
 
 from vtiger_async import Record, VtigerClient
 from vtiger_async.clock import Clock
@@ -68,16 +69,7 @@ class World:
             element={"productname": "P", "unit_price": "10", "assigned_user_id": "19x1"},
         )["id"]
         lines = [{"productid": product, "quantity": str(q), "listprice": "10"} for q in quantities]
-        element = {
-            "subject": "S",
-            "account_id": account,
-            "assigned_user_id": "19x1",
-            "invoicestatus": "Created",
-            "bill_street": "Street",
-            "ship_street": "Street",
-            "productid": product,
-            "LineItems": lines,
-        }
+        element = invoice_of(account, product, lines)
         return str(self.run("create", elementType="Invoice", element=element)["id"])
 
     def silently(self, sql: str, *values: object) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import sqlite3
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 import anyio
@@ -75,6 +75,12 @@ async def test_an_end_at_each_step_is_made_good_by_the_next_round(tmp_path: Path
     assert steps > 12
 
 
+def store(path: Path, state: str) -> None:
+    """Put another state in the place of what a mirror has stored."""
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute("UPDATE _vtiger_modules SET state = ?", (state,))
+
+
 async def test_a_token_that_is_refused_begins_the_snapshot_anew(tmp_path: Path) -> None:
     """A position that another version has written is no reason to stop; changes start as before."""
     world = World()
@@ -86,11 +92,7 @@ async def test_a_token_that_is_refused_begins_the_snapshot_anew(tmp_path: Path) 
             await crm.mirror(["Contacts"], to=FailingSink(path, 5))
         state = state_of(path, "Contacts")
         assert state.token is not None
-        database = sqlite3.connect(path)
-        text = state.text().replace(state.token, "nonsense")
-        database.execute("UPDATE _vtiger_modules SET state = ?", (text,))
-        database.commit()
-        database.close()
+        store(path, state.text().replace(state.token, "nonsense"))
         await crm.mirror(["Contacts"], to=url(path))
         await same(crm, path, "Contacts")
         assert state_of(path, "Contacts").phase == "deltas"
@@ -105,11 +107,7 @@ async def test_a_cursor_that_is_refused_reads_everything_again(tmp_path: Path) -
         await crm.mirror(["Contacts"], to=url(path))
         state = state_of(path, "Contacts")
         assert state.cursor is not None
-        database = sqlite3.connect(path)
-        text = state.text().replace(state.cursor, "9~nonsense")
-        database.execute("UPDATE _vtiger_modules SET state = ?", (text,))
-        database.commit()
-        database.close()
+        store(path, state.text().replace(state.cursor, "9~nonsense"))
         world.revise(first, lastname="Other")
         await crm.mirror(["Contacts"], to=url(path))
         await same(crm, path, "Contacts")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from documents import invoice_of
 from mirrored import World, kept, same, state_of
 
 from vtiger_async.mirror.owing import Owed, due, note_of, settled
@@ -126,20 +127,10 @@ def broken_document(world: World) -> str:
     """A document whose creation failed in the middle: retrieve ends in HTTP 500 ever after."""
     account = world.create("Accounts")
     product = new(world, "Products", productname="P", unit_price="10", assigned_user_id="19x1")
+    lines = [{"productid": product, "quantity": "1", "listprice": "10"}]
+    whole = invoice_of(account, product, lines)
     with pytest.raises(Fault):
-        new(
-            world,
-            "Invoice",
-            subject="broken",
-            account_id=account,
-            assigned_user_id="19x1",
-            invoicestatus="Created",
-            bill_street="Street",
-            ship_street="Street",
-            productid=product,
-            hdnTaxType="individual",
-            LineItems=[{"productid": product, "quantity": "1", "listprice": "10"}],
-        )
+        new(world, "Invoice", **whole | {"subject": "broken", "hdnTaxType": "individual"})
     return str(
         world.run("query", query="SELECT id FROM Invoice WHERE subject = 'broken';")[0]["id"]
     )

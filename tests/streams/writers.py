@@ -6,6 +6,8 @@ import json
 import random
 from typing import Any, Literal
 
+from documents import invoice_of
+
 from vtiger_async import Limits
 from vtiger_async.sandbox import Sandbox
 from vtiger_async.streams import Delivery
@@ -38,16 +40,7 @@ class Writers:
         """Create an invoice, which is not among those alive."""
         named = {"productname": "P", "assigned_user_id": "19x1"}
         product = self.run("create", elementType="Products", element=named)["id"]
-        element = {
-            "subject": "S",
-            "account_id": account,
-            "assigned_user_id": "19x1",
-            "invoicestatus": "Created",
-            "bill_street": "Street",
-            "ship_street": "Street",
-            "productid": product,
-            "LineItems": [self.line(product, n) for n in range(lines)],
-        }
+        element = invoice_of(account, product, [self.line(product, n) for n in range(lines)])
         return str(self.run("create", elementType="Invoice", element=element)["id"])
 
     def line(self, product: str, number: int) -> dict[str, str]:
